@@ -1,0 +1,6 @@
+"""Extract-load: copies every source table, exactly once, into raw tables. Knows neither dbt nor Dagster."""
+
+from extract_load.declaration import DeclarationError, Source, read_sources
+from extract_load.run import LoadReport, TableReport, load
+
+__all__ = ["DeclarationError", "LoadReport", "Source", "TableReport", "load", "read_sources"]

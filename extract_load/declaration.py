@@ -1,0 +1,311 @@
+"""What a source is: one YAML file, validated down to file and line before anything is read."""
+
+import os
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+ColumnType = Literal["string", "bigint", "numeric", "boolean", "date", "timestamp"]
+Privacy = Literal[
+    "none", "quasi", "sensitive", "pseudonym", "birth_year", "free_text", "drop"
+]
+_VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
+_LAG = re.compile(r"^(\d+)([smhd])$")
+
+
+class DeclarationError(Exception):
+    """A source declaration that can't be used; the message names file and line, one line each."""
+
+
+def _lag(value: object) -> object:
+    if isinstance(value, str) and (match := _LAG.match(value)):
+        unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[match[2]]
+        return timedelta(**{unit: int(match[1])})
+    if isinstance(value, timedelta):
+        return value
+    raise ValueError(f"{value!r} is no duration: write a number and s, m, h or d, as in 10m")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Column(_Strict):
+    """A column: its type, its privacy class, and how its value is normalised before hashing."""
+
+    name: Identifier
+    type: ColumnType
+    privacy: Privacy
+    normalise: Literal["text", "phone", "email"] = "text"
+
+    @property
+    def lands(self) -> bool:
+        return self.privacy != "drop"
+
+
+def _columns(value: object) -> object:
+    """`{phone: string pseudonym(phone)}` -> the columns, in order."""
+    if not isinstance(value, dict):
+        raise ValueError("columns is a map of column name to 'type privacy_class'")
+    columns = []
+    for name, text in value.items():
+        parts = str(text).split()
+        if len(parts) != 2:
+            raise ValueError(
+                f"column {name}: write its type and its privacy class, as in 'string none'"
+                f" (not {text!r})"
+            )
+        privacy, _, argument = parts[1].rstrip(")").partition("(")
+        column = {"name": name, "type": parts[0], "privacy": privacy}
+        if argument:
+            column["normalise"] = argument
+        try:
+            columns.append(Column(**column))
+        except ValidationError as error:
+            problem = error.errors()[0]
+            raise ValueError(f"column {name}: {problem['loc'][0]}: {problem['msg']}") from None
+    return tuple(columns)
+
+
+class Table(_Strict):
+    """A table of a source. Defaults of the source are filled in before validation."""
+
+    name: Identifier
+    description: str
+    columns: Annotated[tuple[Column, ...], BeforeValidator(_columns)]
+    key: tuple[Identifier, ...] = ()
+    # reader: database
+    mode: Literal["incremental", "full"] = "incremental"
+    cursor: Identifier | None = None
+    lag: Annotated[timedelta, BeforeValidator(_lag)] = timedelta(0)
+    history: bool = False
+    deletes: Literal["kept", "compare_keys"] = "kept"
+    empty: Literal["refused", "allowed"] = "refused"
+    # reader: files
+    path: tuple[str, ...] = ()
+    name_pattern: str | None = None
+    format: Literal["csv", "jsonl", "parquet"] | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    header: dict[str, Identifier] = Field(default_factory=dict)
+    time_zone: str = "UTC"
+    future: Identifier | None = None
+    unscanned: tuple[Identifier, ...] = ()
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("path")
+    @classmethod
+    def _inside_root(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+        for path in paths:
+            if Path(path).is_absolute() or ".." in Path(path).parts:
+                raise ValueError(f"{path!r} leaves the source's root folder")
+        return paths
+
+    @field_validator("name_pattern")
+    @classmethod
+    def _compiles(cls, pattern: str | None) -> str | None:
+        try:
+            re.compile(pattern or "")
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from None
+        return pattern
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> "Table":
+        names = {column.name for column in self.columns if column.lands}
+        wanted = (*self.key, self.cursor, self.future, *self.unscanned)
+        for name in (*wanted, *self.name_columns):
+            if name is not None and name not in names:
+                raise ValueError(f"{name} is not among the columns that land")
+        return self
+
+    @property
+    def name_columns(self) -> tuple[str, ...]:
+        """Columns whose value stands in the file's name."""
+        return tuple(re.compile(self.name_pattern or "").groupindex)
+
+    @property
+    def landed(self) -> tuple[Column, ...]:
+        return tuple(column for column in self.columns if column.lands)
+
+    @property
+    def has_pseudonyms(self) -> bool:
+        return any(column.privacy == "pseudonym" for column in self.columns)
+
+    @property
+    def checked_instant(self) -> str | None:
+        """The column whose value may not lie in the future."""
+        return self.future or self.cursor
+
+
+class Source(_Strict):
+    """A source system: where it is, how it is read, and its tables."""
+
+    source: Identifier
+    description: str
+    reader: Literal["database", "files"]
+    connection: str | None = None
+    root: str | None = None
+    tables: dict[Identifier, Table]
+    file: Path
+    line_of_place: int
+
+    @model_validator(mode="after")
+    def _place(self) -> "Source":
+        wanted, other = (
+            ("connection", "root") if self.reader == "database" else ("root", "connection")
+        )
+        if getattr(self, wanted) is None or getattr(self, other) is not None:
+            raise ValueError(f"reader {self.reader} needs {wanted} (and no {other})")
+        for name, table in self.tables.items():
+            if self.reader == "database":
+                if not table.key:
+                    raise ValueError(f"table {name}: a database table needs its key")
+                if table.mode == "incremental" and not table.cursor:
+                    raise ValueError(f"table {name}: incremental needs a cursor column")
+                if table.path:
+                    raise ValueError(f"table {name}: path belongs to reader files")
+            elif not table.path:
+                raise ValueError(f"table {name}: reader files needs path")
+        return self
+
+    @property
+    def schema_name(self) -> str:
+        return f"raw_{self.source}"
+
+    def place(self) -> str:
+        """The connection or root with its environment variables filled in.
+
+        Raises DeclarationError, naming file, line and variable, where one is not set.
+        """
+        text = self.connection or self.root or ""
+
+        def value(match: re.Match[str]) -> str:
+            if not os.environ.get(match[1]):
+                raise DeclarationError(
+                    f"{self.file}:{self.line_of_place}: environment variable {match[1]} is not"
+                    f" set (it says where source {self.source} is)"
+                )
+            return os.environ[match[1]]
+
+        return _VARIABLE.sub(value, text)
+
+
+class _Located:
+    """A YAML document as plain values, remembering the line of each key; duplicate keys refused."""
+
+    def __init__(self, file: Path):
+        self.file = file
+        self.lines: dict[tuple[str, ...], int] = {}
+        try:
+            node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        except yaml.MarkedYAMLError as error:
+            line = error.problem_mark.line + 1 if error.problem_mark else 1
+            raise DeclarationError(f"{file}:{line}: {error.problem}") from None
+        if not isinstance(node, yaml.MappingNode):
+            raise DeclarationError(f"{file}:1: a source is a map of settings")
+        self.value = self._plain(node, ())
+
+    def _plain(self, node: yaml.Node, path: tuple[str, ...]) -> Any:
+        self.lines.setdefault(path, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            found: dict[str, Any] = {}
+            for key, value in node.value:
+                here = (*path, str(key.value))
+                if key.value in found:
+                    raise DeclarationError(
+                        f"{self.file}:{key.start_mark.line + 1}: {key.value} stands here twice"
+                    )
+                self.lines[here] = key.start_mark.line + 1
+                found[key.value] = self._plain(value, here)
+            return found
+        if isinstance(node, yaml.SequenceNode):
+            return [self._plain(item, (*path, str(n))) for n, item in enumerate(node.value)]
+        if not node.tag.startswith("tag:yaml.org,2002:") or node.tag.endswith("binary"):
+            raise DeclarationError(
+                f"{self.file}:{node.start_mark.line + 1}: YAML tag {node.tag} is not allowed"
+            )
+        return yaml.SafeLoader("").construct_object(node)
+
+    def line(self, path: tuple[object, ...]) -> int:
+        texts = tuple(str(part) for part in path)
+        while texts not in self.lines:
+            texts = texts[:-1]
+        return self.lines[texts]
+
+
+def read_source(file: Path) -> Source:
+    """One declaration. Raises DeclarationError: one line per mistake, each with file and line."""
+    document = _Located(file)
+    value = dict(document.value)
+    defaults = value.pop("defaults", None) or {}
+    tables = value.get("tables")
+    if isinstance(tables, dict):
+        value["tables"] = {
+            name: {"name": name, **_fitting(defaults, table), **table}
+            if isinstance(table, dict)
+            else table
+            for name, table in tables.items()
+        }
+    place_line = document.line(("connection" if "connection" in value else "root",))
+    try:
+        source = Source(**value, file=file, line_of_place=place_line)
+    except ValidationError as error:
+        raise DeclarationError(
+            "\n".join(_message(document, problem) for problem in error.errors())
+        ) from None
+    if file.stem != source.source:
+        raise DeclarationError(f"{file}:1: source {source.source} belongs in {source.source}.yml")
+    return source
+
+
+def _fitting(defaults: dict[str, Any], table: dict[str, Any]) -> dict[str, Any]:
+    """A full table has no use for the source's default cursor."""
+    if table.get("mode") == "full":
+        return {name: value for name, value in defaults.items() if name not in ("cursor", "lag")}
+    return defaults
+
+
+def _message(document: _Located, problem: Any) -> str:
+    path = tuple(problem["loc"])
+    text = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        text = "unknown setting"
+    if named := re.match(r"(?:column|table) (\w+):", text):
+        path = (*path, named[1]) if text.startswith("column") else ("tables", named[1])
+    where = ".".join(str(part) for part in problem["loc"])
+    return f"{document.file}:{document.line(path)}: {where + ': ' if where else ''}{text}"
+
+
+def read_sources(folder: Path) -> dict[str, Source]:
+    """All declarations of a folder by source name. Raises DeclarationError with every mistake."""
+    if not folder.is_dir():
+        raise DeclarationError(f"{folder}: no such folder of source declarations")
+    sources, mistakes = {}, []
+    for file in sorted(folder.glob("*.yml")):
+        try:
+            source = read_source(file)
+            sources[source.source] = source
+        except DeclarationError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise DeclarationError("\n".join(mistakes))
+    return sources

@@ -1,0 +1,1 @@
+"""Landing: parse, pseudonymise and judge each row, then move whole slices into raw tables."""

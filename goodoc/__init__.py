@@ -1,0 +1,1 @@
+"""The operator's command: loads, builds and publishes the warehouse."""

@@ -1,0 +1,9 @@
+{# md5 over the parts as text, joined by a mark that keeps ('a', 'bc') and ('ab', 'c') apart; null counts as its own value. #}
+{% macro surrogate_key(columns) -%}
+    {% set parts = [] %}
+    {% for column in columns %}
+        {% do parts.append("coalesce(" ~ dbt.cast(column, dbt.type_string()) ~ ", '~null~')") %}
+        {% if not loop.last %}{% do parts.append("'|'") %}{% endif %}
+    {% endfor %}
+    {{ dbt.hash(dbt.concat(parts)) }}
+{%- endmacro %}
