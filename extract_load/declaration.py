@@ -27,6 +27,9 @@ _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 _LAG = re.compile(r"^(\d+)([smhd])$")
 
 
+_SCALARS = {"str", "int", "float", "bool", "null", "timestamp"}
+
+
 class DeclarationError(Exception):
     """A source declaration that can't be used; the message names file and line, one line each."""
 
@@ -239,7 +242,7 @@ class _Located:
             return found
         if isinstance(node, yaml.SequenceNode):
             return [self._plain(item, (*path, str(n))) for n, item in enumerate(node.value)]
-        if not node.tag.startswith("tag:yaml.org,2002:") or node.tag.endswith("binary"):
+        if node.tag.removeprefix("tag:yaml.org,2002:") not in _SCALARS:
             raise DeclarationError(
                 f"{self.file}:{node.start_mark.line + 1}: YAML tag {node.tag} is not allowed"
             )
@@ -289,7 +292,7 @@ def _message(document: _Located, problem: Any) -> str:
     text = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
         text = "unknown setting"
-    if named := re.match(r"(?:column|table) (\w+):", text):
+    if named := re.match(r"(?:column|table) (.+?):", text):
         path = (*path, named[1]) if text.startswith("column") else ("tables", named[1])
     where = ".".join(str(part) for part in problem["loc"])
     return f"{document.file}:{document.line(path)}: {where + ': ' if where else ''}{text}"

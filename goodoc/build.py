@@ -173,9 +173,12 @@ def _run(
     report: BuildReport,
     progress: Callable[[str, int, int], None] | None,
 ) -> None:
+    totals = {"LogModelResult": "total", "LogSeedResult": "total", "LogTestResult": "num_models"}
+
     def watch(event: EventMsg) -> None:
-        if progress and event.info.name in ("LogModelResult", "LogTestResult", "LogSeedResult"):
-            progress(event.data.node_info.node_name, event.data.index, event.data.total)
+        if progress and event.info.name in totals:
+            total = getattr(event.data, totals[event.info.name])
+            progress(event.data.node_info.node_name, event.data.index, total)
 
     # what an earlier run left must not be taken for this one's result
     (settings.dbt / "run_results.json").unlink(missing_ok=True)

@@ -468,15 +468,16 @@ class _Move:
                 "insert or replace into raw_ledger.cursors values (?, ?, ?)",
                 [self.source.source, self.table.name, load.cursor_at],
             )
-        for file in load.files:
-            # a broken file too: it is read again once its content changes, or by a replay
+        # a broken file too: it is read again once its content changes, or by a replay
+        names = ("name", "digest", "size", "modified")
+        known = pa.table({name: [getattr(file, name) for file in load.files] for name in names})
+        if load.files:
+            self.connection.register("known", known)
             self.connection.execute(
-                "insert or replace into raw_ledger.files values (?, ?, ?, ?, ?, ?, ?)",
-                [
-                    self.source.source, self.table.name, file.name, file.digest, file.size,
-                    file.modified, self.load_id,
-                ],
-            )  # fmt: skip
+                f"insert or replace into raw_ledger.files select ?, ?, *, {self.load_id} from known",
+                [self.source.source, self.table.name],
+            ).fetchall()
+            self.connection.unregister("known")
 
 
 def _text(value: str) -> str:

