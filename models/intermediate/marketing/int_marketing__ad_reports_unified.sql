@@ -1,0 +1,112 @@
+with reports as (
+
+    {% for medium in ['naver_sa', 'kakao_moment', 'google_ads'] %}
+        select
+            '{{ medium }}' as medium,
+            'ad' as level,
+            stat_date,
+            account_id,
+            campaign_id,
+            cast(null as {{ dbt.type_string() }}) as campaign_name,
+            ad_group_id,
+            ad_id,
+            impressions,
+            clicks,
+            spend_native,
+            conversions,
+            conversion_value,
+            extracted_on,
+            window_from,
+            window_to,
+            is_deleted,
+            is_latest,
+            load_id
+        from {{ ref('stg_ads_' ~ medium ~ '__ads') }}
+        union all
+        select
+            '{{ medium }}' as medium,
+            'campaign' as level,
+            stat_date,
+            account_id,
+            campaign_id,
+            campaign_name,
+            cast(null as {{ dbt.type_string() }}) as ad_group_id,
+            cast(null as {{ dbt.type_string() }}) as ad_id,
+            impressions,
+            clicks,
+            spend_native,
+            conversions,
+            conversion_value,
+            extracted_on,
+            window_from,
+            window_to,
+            is_deleted,
+            is_latest,
+            load_id
+        from {{ ref('stg_ads_' ~ medium ~ '__campaigns') }}
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
+
+),
+
+media as (
+
+    select * from {{ ref('media') }}
+
+),
+
+-- a blank cell in a report is nothing delivered
+filled as (
+
+    select
+        reports.*,
+        media.day_basis,
+        media.currency as currency_native,
+        media.vat_basis,
+        coalesce(reports.spend_native, 0) as filled_spend_native
+    from reports
+    left join media on reports.medium = media.medium
+
+),
+
+final as (
+
+    select
+        medium,
+        level,
+        stat_date,
+        day_basis,
+        account_id,
+        campaign_id,
+        campaign_name,
+        ad_group_id,
+        ad_id,
+
+        coalesce(impressions, 0) as impressions,
+        coalesce(clicks, 0) as clicks,
+        currency_native,
+        filled_spend_native as spend_native,
+        vat_basis,
+        -- Korean VAT is 10 %; a tenth is added or an eleventh taken out, exact in decimals
+        case vat_basis
+            when 'incl' then {{ ratio('filled_spend_native * 10', 11) }}
+            when 'excl' then filled_spend_native
+        end as spend_supply_krw,
+        case vat_basis
+            when 'incl' then filled_spend_native
+            when 'excl' then cast(filled_spend_native * 1.1 as {{ dbt.type_numeric() }})
+        end as spend_gross_krw,
+        coalesce(conversions, 0) as conversions,
+        coalesce(conversion_value, 0) as conversion_value_krw,
+
+        extracted_on,
+        window_from,
+        window_to,
+        is_deleted,
+        is_latest,
+        load_id
+    from filled
+
+)
+
+select * from final
