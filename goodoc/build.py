@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 import duckdb
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 from dbt_common.events.base_types import EventMsg
@@ -184,7 +185,11 @@ def _run(
     (settings.dbt / "run_results.json").unlink(missing_ok=True)
     _environment(settings)
     runner = dbtRunner(manifest=manifest, callbacks=[watch])
-    result = runner.invoke(["--quiet", "--log-level", "none", *arguments, *_folders(settings)])
+    try:
+        result = runner.invoke(["--quiet", "--log-level", "none", *arguments, *_folders(settings)])
+    finally:
+        # dbt-duckdb keeps the file open for the process's life; the steps after this one need it
+        DuckDBConnectionManager.close_all_connections()
     if result.result is None:
         raise BuildError(f"dbt stopped: {_first_line(result.exception)}")
     for node in result.result.results:

@@ -224,18 +224,19 @@ def status(as_json: AsJson = False) -> None:
         return
     if not tables:
         raise Refused("there is no warehouse yet: run `goodoc load` first")
-    grid = _grid("source", "table", "last load", ">read", ">loaded", ">quarantined", ">suppressed",
-                 ">live", ">staging", ">marts", ">unaccounted", "note")  # fmt: skip
+    grid = _grid("table", "loaded", ">live rows", ">quarantined", ">staging", ">marts", ">unaccounted", "note")
     for table in tables:
-        age = "never" if table.hours_since_load is None else f"{table.hours_since_load:.1f} h ago"
-        note = table.message or ("" if table.outcome != "failed" else "failed")
+        hours = table.hours_since_load
+        age = "never" if hours is None else f"{hours:.1f} h ago" if hours < 48 else f"{hours / 24:.0f} days ago"
         grid.add_row(
-            table.source, table.table, age, *map(_number, (
-                table.read, table.loaded, table.quarantined, table.suppressed, table.live,
-                table.in_staging, table.in_marts, table.unaccounted,
-            )), note,
+            f"{table.source}.{table.table}", age,
+            *map(_number, (table.live, table.quarantined, table.in_staging, table.in_marts, table.unaccounted)),
+            f"{table.outcome}: {table.message}" if table.message else "",
         )  # fmt: skip
     out.print(grid)
+    rejected = sum(table.quarantined for table in tables)
+    missing = sum(table.unaccounted or 0 for table in tables)
+    out.print(f"{rejected:,} rows in quarantine (`goodoc quarantine list`), {missing:,} rows unaccounted for")
 
 
 @quarantine_app.command("list")
@@ -249,10 +250,11 @@ def quarantine_list(as_json: AsJson = False) -> None:
     if as_json:
         _print_json(rows)
         return
-    grid = _grid("source", "table", "reason", ">rows", "first file", ">line")
+    grid = _grid("table", "reason", ">rows", "first at")
     for row in rows:
-        grid.add_row(row["source"], row["table_name"], row["reason"], _number(row["row_count"]),
-                     row["first_file"] or "", _number(row["first_line"]))  # fmt: skip
+        place = f"{row['first_file']}:{row['first_line']}" if row["first_file"] else ""
+        table = f"{row['source']}.{row['table_name']}"
+        grid.add_row(table, row["reason"], _number(row["row_count"]), place)
     out.print(grid if rows else "nothing is in quarantine")
 
 
@@ -466,7 +468,8 @@ def _grid(*headers: str) -> Grid:
     """A table; a header that starts with > is right-aligned."""
     grid = Grid(box=None, pad_edge=False, header_style="bold")
     for header in headers:
-        grid.add_column(header.removeprefix(">"), justify="right" if header[0] == ">" else "left")
+        right = header[0] == ">"
+        grid.add_column(header.removeprefix(">"), justify="right" if right else "left", no_wrap=right)
     return grid
 
 
@@ -489,12 +492,12 @@ def _show_load(report: LoadReport, as_json: bool) -> None:
     if as_json:
         _print_json(_load_dict(report))
         return
-    grid = _grid("source", "table", ">read", ">loaded", ">quarantined", ">suppressed", ">vanished", ">rows/s")
+    grid = _grid("table", ">read", ">loaded", ">quarantined", ">suppressed", ">vanished", ">rows/s")
     for table in report.tables:
         c = table.counts
         speed = f"{c.read / table.seconds:,.0f}" if c.read and table.seconds else ""
         grid.add_row(
-            table.source, table.table,
+            f"{table.source}.{table.table}",
             *map(_number, (c.read, c.loaded, c.quarantined, c.suppressed, c.vanished)), speed,
         )  # fmt: skip
     out.print(grid)

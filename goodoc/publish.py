@@ -60,7 +60,8 @@ def publish(settings: Settings) -> list[PublishedMart]:
 def _write(settings: Settings, release: Path, names: set[str], manifest: Manifest) -> list[PublishedMart]:
     marts = []
     (release / "parquet").mkdir()
-    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+    with duckdb.connect(":memory:") as connection:
+        connection.execute(f"attach '{settings.warehouse}' as warehouse (read_only)")
         connection.execute(
             f"attach '{release / 'marts.duckdb'}' as release (storage_version '{STORAGE_VERSION}')"
         )

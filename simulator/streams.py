@@ -1,0 +1,700 @@
+"""The sources that arrive as files by the day: behaviour events, device telemetry, status changes,
+chart-vendor logs and payment settlements.
+
+Each is computed for a span of days of receipt at a time, so memory doesn't grow with the company.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from simulator import reference
+from simulator.files import BadLines, Tally, runs, write_all, write_lines
+from simulator.world import World, literal, run, scalar
+
+Connection = duckdb.DuckDBPyConnection
+SPAN_ROWS = 400_000  # rows made at a time
+LATE_DAYS = 6  # nothing arrives later than this many days after it happened
+
+_EVENTS_A_DAY = 11_500
+_HEARTBEATS_A_DAY = 3_600
+
+
+def _spans(world: World, rows_a_day: float) -> Iterator[tuple[date, date]]:
+    """Spans of days of this run, each of about SPAN_ROWS rows."""
+    length = max(1, int(SPAN_ROWS / (rows_a_day * world.scale + 1)))
+    day = world.first
+    while day <= world.last:
+        end = min(world.last, day + timedelta(days=length - 1))
+        yield day, end
+        day = end + timedelta(days=1)
+
+
+def _middle(world: World) -> str | None:
+    """The day from which a file may carry bad lines: only when the company is founded."""
+    if not world.is_founding:
+        return None
+    return (world.start + timedelta(days=world.days // 2)).isoformat()
+
+
+def _future(world: World) -> str:
+    return f"2099-01-01T{world.seed % 24:02d}:00:00.000000Z"
+
+
+# ---------------------------------------------------------------- status changes
+
+
+def write_flow_events(con: Connection, world: World, root: Path, tally: Tally) -> None:
+    """Write the status changes received in this run's days: some late by days, some twice."""
+    release = world.start + timedelta(days=10)
+    run(
+        con,
+        f"""
+        create or replace temp table flow as
+        with happened as (
+            select 'booking' as entity, id, unnest([
+                {{'t': 'requested', 'happened': created_at, 'actor': case when channel = 'phone'
+                    then 'staff' else 'patient' end}},
+                {{'t': 'confirmed', 'happened': confirmed_at, 'actor': 'staff'}},
+                {{'t': 'rescheduled', 'happened': rescheduled_at, 'actor': 'patient'}},
+                {{'t': 'arrived', 'happened': arrived_at, 'actor': 'staff'}},
+                {{'t': outcome, 'happened': ended_at, 'actor': case outcome
+                    when 'cancelled_patient' then 'patient' when 'expired' then 'system'
+                    when 'no_show' then 'system' else 'staff' end}}
+            ]) as e, case when rnd('flakybooking', id) < 0.03
+                and outcome not in ('cancelled_patient', 'cancelled_hospital')
+                then pick(['confirmed', 'arrived', outcome], rnd('whichb', id)) end as late_type
+            from booking
+            where coalesce(ended_at, slot_start) >= {literal(world.before)}
+                - interval {LATE_DAYS + 1} day
+            union all
+            select 'reception', id, unnest([
+                {{'t': 'requested', 'happened': requested_at, 'actor': case when channel
+                    in ('desk', 'phone') then 'staff' else 'patient' end}},
+                {{'t': 'hold_started', 'happened': case when rnd('hold', id) < 0.02
+                    and day >= {literal(release)} then plus(requested_at, 1) end,
+                    'actor': 'system'}},
+                {{'t': 'accepted', 'happened': accepted_at, 'actor': 'emr'}},
+                {{'t': 'waiting', 'happened': accepted_at + interval 1 second, 'actor': 'system'}},
+                {{'t': 'called', 'happened': case when dirt = 'completed_without_called'
+                    then null else called_at end, 'actor': 'staff'}},
+                {{'t': 'in_treatment', 'happened': started_at, 'actor': 'staff'}},
+                {{'t': outcome, 'happened': ended_at, 'actor': case outcome
+                    when 'cancelled_patient' then 'patient'
+                    when 'auto_cancelled_absent' then 'system'
+                    when 'expired_day_end' then 'system'
+                    when 'sync_failed' then 'emr' else 'staff' end}}
+            ]), case when rnd('flakyreception', id) < 0.03
+                then pick(['accepted', 'in_treatment', outcome], rnd('whichr', id)) end
+            from reception
+            where ended_at >= {literal(world.before)} - interval {LATE_DAYS + 1} day
+        ), keyed as (
+            select entity, id, e.t as event_type, e.happened as occurred_at, e.actor,
+                hash(entity, id, e.t) as key, coalesce(e.t = late_type, false) as is_flaky
+            from happened where e.happened is not null
+        ), sent as (
+            -- A sixth of the unreliable ones is never delivered. The others of the day arrive
+            -- before midnight, so what a row shows is known from events by the day's end.
+            select *, case when is_flaky
+                then plus(occurred_at, floor(86400 * (1 + rnd('late', key) * {LATE_DAYS - 2})))
+                else least(plus(occurred_at, 0.2 + 4 * rnd('sent', key)),
+                    midnight(kst_day(occurred_at) + 1) - interval 1 millisecond)
+                end as received_at
+            from keyed
+            where not (is_flaky and rnd('lacking', key) < 0.16)
+        ), delivered as (
+            select *, false as is_repeat from sent
+            union all
+            select * replace (received_at + interval 30 millisecond as received_at), true
+            from sent where rnd('twice', key) < 0.01
+        )
+        select * from delivered
+        where received_at >= {literal(world.before)} and received_at < {literal(world.now)}
+        order by kst_day(received_at)
+        """,
+    )
+    for name, condition in (
+        ("late_by_days", "is_flaky and not is_repeat"),
+        ("delivered_twice", "is_repeat"),
+        ("unknown_event_type", "event_type = 'hold_started' and not is_repeat"),
+    ):
+        count = scalar(con, f"select count(*) from flow where {condition}")
+        tally.add("dirt", f"flow_events.events.{name}", count)
+    tally.add(
+        "figures",
+        "flow_events_count",
+        scalar(
+            con,
+            "select count(*) from flow where not is_repeat and event_type <> 'hold_started'",
+        ),
+    )
+    line = (
+        '{"event_id": "00000000-bad0-4bad-bad0-00000bad000b", "entity": "booking", '
+        '"entity_id": 1, "event_type": "confirmed", "occurred_at": "%s", "received_at": "%s", '
+        '"actor": "staff", "payload": null}\n'
+    )
+    stamp = f"{world.start.isoformat()}T01:00:00.000000Z"
+    bad = BadLines(
+        tally,
+        "flow_events.events",
+        _middle(world),
+        {
+            "broken_json": b'{"event_id": "cut", "entity": "booking", "entity_id": \n',
+            "received_in_2099": (line % (stamp, _future(world))).encode(),
+            "not_a_number": (line % (stamp, stamp))
+            .replace('"entity_id": 1', '"entity_id": "B-17"')
+            .encode(),
+        },
+    )
+    for first, last in _spans(world, 6_000):
+        written = write_lines(
+            con,
+            f"""
+            select kst_day(received_at)::varchar as file, concat(
+                '{{"event_id":"', ident('fe', key), '","entity":"', entity, '","entity_id":', id,
+                ',"event_type":"', event_type, '","occurred_at":"', iso(occurred_at),
+                '","received_at":"', iso(received_at), '","actor":"', actor,
+                '","payload":{{"client_ts":', epoch_ms(occurred_at), ',"source":"', case actor
+                    when 'emr' then 'emr-bridge' when 'patient' then 'app' else 'crm' end,
+                '"}}}}', chr(10)) as line
+            from (select * from flow where received_at >= midnight({literal(first)})
+                and received_at < midnight({literal(last)} + 1)
+                order by received_at, key, is_repeat)
+            """,
+            lambda day: root / f"{day}.jsonl.gz",
+            bad=bad,
+        )
+        tally.add("rows", "flow_events.events", written)
+    run(con, "drop table flow")
+
+
+# ---------------------------------------------------------------- app and web behaviour
+
+
+def _sessions(world: World, first: date, last: date) -> str:
+    """SQL of the app and web sessions that began on the KST days `first` to `last`."""
+    between = (
+        f"between midnight({literal(first)}) "
+        f"and midnight({literal(last)} + 1) - interval 1 millisecond"
+    )
+    hospitals, products = world.count(300, least=12), world.count(120, least=12)
+    paid = "(select list(campaign order by id) from campaign)"
+    return f"""
+        with browsing as (
+            select day, unnest(range(floor({1170 * world.scale} * app_weight
+                + rnd('ns', day))::bigint)) as n
+            from calendar where day between {literal(first)} and {literal(last)}
+        ), keyed as (
+            select hash('browse', day, n) as sid, day from browsing
+        ), began as (
+            select 'browse' as kind, k.sid,
+                case when rnd('who', k.sid) < 0.5
+                    then 1 + floor(mb.n * pow(rnd('whom', k.sid), 1.3))::bigint end as member_id,
+                1 + floor({hospitals} * pow(rnd('eh', k.sid), 1.5))::bigint as hospital_id,
+                1 + floor({products} * pow(rnd('ep', k.sid), 1.4))::bigint as product_id,
+                case when rnd('utm', k.sid) < 0.4
+                    then pick({paid}, pow(rnd('utmc', k.sid), 1.3)) end as campaign,
+                plus(midnight(k.day), 21600 + 64000 * pow(rnd('et', k.sid), 0.8)) as t0
+            from keyed as k join members_before as mb using (day)
+            union all
+            select 'booking', hash('booking', id), member_id, hospital_id, null, campaign,
+                created_at - interval 250 second
+            from booking where channel = 'app_booking' and created_at {between}
+            union all
+            select 'lead', hash('lead', l.id), l.member_id, p.hospital_id, p.id, l.campaign,
+                l.created_at - interval 250 second
+            from lead as l join event_product as p on l.event_product_id = p.id
+            where not l.is_repeat and l.created_at {between}
+            union all
+            select 'reception', hash('reception', id), member_id, hospital_id, null, null,
+                requested_at - interval 250 second
+            from reception where channel = 'app_reception' and requested_at {between}
+            union all
+            select 'review', hash('review', id), member_id, hospital_id, null, null,
+                written_at - interval 250 second
+            from review where written_at {between}
+            union all
+            select 'signup', hash('signup', id), id, null, null, campaign,
+                created_at - interval 250 second
+            from member where created_at {between}
+        )
+        select b.*, rnd('pf', b.sid) as pf, c.medium, ident('ss', b.sid) as session_id,
+            case when b.member_id is not null then ident('um', b.member_id)
+                else ident('ua', b.sid) end as user_pseudo_id,
+            case when c.medium <> 'organic' then token('click', b.sid) end as click_id,
+            pick(['5.2.0', '5.2.1', '5.3.0'], rnd('appv', b.sid)) as app_version,
+            pick({literal(reference.SEARCH_WORDS)}, rnd('sw', b.sid)) as search_word
+        from began as b left join campaign as c on b.campaign = c.campaign
+    """
+
+
+def write_app_events(
+    con: Connection, world: World, root: Path, tally: Tally, progress: Callable[[float], None]
+) -> None:
+    """Write behaviour events: the app's as Parquet by hour, the web's as JSON lines by day."""
+    day = _middle(world)
+    stamp = f"{day}T03:00:00.000000Z"
+    line = (
+        '{"event_id":"bad00000-bad0-4bad-bad0-bad0bad0bad3","user_pseudo_id":"x",'
+        '"member_id":null,"event_name":"search","occurred_at":"%s","received_at":"%s",'
+        '"hospital_id":null,"payload":%s}\n'
+    )
+    table = "app_events.events"
+    bad_web = BadLines(
+        tally,
+        table,
+        day,
+        {
+            "broken_json": b'{"event_id":"cut","event_name":"sear\n',
+            "received_in_2099": (line % (stamp, _future(world), "null")).encode(),
+            "rrn_in_payload": (
+                line % (stamp, stamp, '{"form":{"memo":"820708-2345678"}}')
+            ).encode(),
+            "not_a_number": (line % (stamp, stamp, "null"))
+            .replace('"hospital_id":null', '"hospital_id":"H-3"')
+            .encode(),
+        },
+    )
+    # The rows themselves are made where the Parquet file is.
+    bad_app = BadLines(
+        tally,
+        table,
+        day and f"dt={day}/hh=12",
+        {"received_in_2099": b"row", "rrn_in_payload": b"row"},
+    )
+    for first, last in _spans(world, _EVENTS_A_DAY):
+        _make_events(con, world, first, last)
+        _write_app(con, world, root / "app", tally, bad_app)
+        _write_web(con, root / "web", tally, bad_web)
+        progress(((last - world.start).days + 1) / world.days)
+    run(con, "drop table event")
+
+
+def _make_events(con: Connection, world: World, first: date, last: date) -> None:
+    earliest = max(world.start, first - timedelta(days=4))
+    run(
+        con,
+        f"""
+        create or replace temp table event as
+        with session as ({_sessions(world, earliest, last)}), happened as (
+            select s.*, t.seq, t.event_name, t.screen,
+                hash(s.sid, t.seq) as key,
+                plus(s.t0, t.at_s + rnd('jit', hash(s.sid, t.seq)) * 9) as occurred_at
+            from session as s join template as t on s.kind = t.kind
+            where rnd('tpl', hash(s.sid, t.seq)) < t.chance
+        ), sent as (
+            select *, rnd('evl', key) < 0.01 as is_late,
+                plus(occurred_at, case when rnd('evl', key) < 0.01
+                    then 86400 * (1 + 2 * rnd('evd', key)) else 0.3 + 20 * rnd('evs', key) end)
+                    as received_at
+            from happened
+        ), delivered as (
+            select *, false as is_repeat from sent
+            union all
+            select * replace (plus(received_at, 0.05 + 60 * rnd('evr', key)) as received_at), true
+            from sent where rnd('ev2', key) < 0.008
+        )
+        select
+            pf < 0.7 as is_app, is_late, is_repeat, key,
+            ident('ev', key) as event_id, user_pseudo_id, member_id, event_name, occurred_at,
+            received_at, screen,
+            case when event_name in ('app_open', 'search', 'view_event_list', 'signup_start',
+                'signup_complete') then null else hospital_id end as hospital_id,
+            case when event_name in ('view_event_product', 'apply_start', 'apply_complete')
+                then product_id end as event_product_id,
+            case when pf < 0.35 then 'ios' when pf < 0.7 then 'android' else 'web' end as platform,
+            case when pf < 0.7 then app_version end as app_version,
+            case medium when 'naver_sa' then 'naver' when 'kakao_moment' then 'kakao'
+                when 'google_ads' then 'google' when 'organic' then 'blog' end as utm_source,
+            case medium when 'naver_sa' then 'cpc' when 'kakao_moment' then 'display'
+                when 'google_ads' then 'cpc' when 'organic' then 'referral' end as utm_medium,
+            case when medium is not null then campaign end as utm_campaign,
+            click_id,
+            concat('{{"session":"', session_id, '","client_ts":', epoch_ms(occurred_at),
+                case when event_name in ('search', 'view_search_results')
+                    then concat(',"query":"', search_word, '"') end,
+                case when event_name in ('booking_complete', 'apply_complete')
+                    then concat(',"order_no":"', strftime(occurred_at, '20%y'),
+                        lpad((key % 1000000000)::varchar, 9, '0'), '"') end, '}}') as payload
+        from delivered
+        where received_at >= midnight({literal(first)})
+            and received_at < midnight({literal(last)} + 1)
+        """,
+    )
+
+
+_EVENT_COLUMNS = (
+    "event_id, user_pseudo_id, member_id, event_name, occurred_at, received_at, screen, "
+    "hospital_id, event_product_id, platform, app_version, utm_source, utm_medium, "
+    "utm_campaign, click_id"
+)
+
+
+# Columns with few values; the files are small, so other encodings would cost more than they save.
+_REPETITIVE = [
+    "event_name", "screen", "platform", "app_version", "utm_source", "utm_medium", "utm_campaign",
+]
+
+
+def _write_app(
+    con: Connection, world: World, root: Path, tally: Tally, bad: BadLines
+) -> None:
+    table = con.sql(
+        f"""
+        select date_trunc('hour', received_at + interval 9 hour) as file, {_EVENT_COLUMNS}, payload
+        from (select * from event where is_app order by received_at, key, is_repeat)
+        """
+    ).to_arrow_table()
+    files = list(runs(table.column("file")))
+    table = table.drop_columns(["file"])
+    for name in ("occurred_at", "received_at"):
+        utc = table.column(name).cast(pa.timestamp("us", "UTC"))
+        table = table.set_column(table.column_names.index(name), name, utc)
+    jobs = []
+    for hour, first, number in files:
+        name = f"{hour:dt=%Y-%m-%d/hh=%H}"
+        part = table.slice(first, number)
+        if bad.take(name):
+            part = _with_bad_rows(part, world)
+        jobs.append((_write_parquet, (part, root / f"{name}.parquet")))
+        tally.add("rows", "app_events.events", part.num_rows)
+    write_all(jobs)
+    for kind, condition in (("late_by_days", "is_late"), ("delivered_twice", "is_repeat")):
+        count = scalar(con, f"select count(*) from event where {condition}")
+        tally.add("dirt", f"app_events.events.{kind}", count)
+
+
+def _write_parquet(part: pa.Table, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with pa.OSFile(str(path), "wb") as sink:
+        pq.write_table(
+            part,
+            sink,
+            compression="zstd",
+            use_dictionary=_REPETITIVE,
+            write_statistics=["received_at"],
+        )
+
+
+def _with_bad_rows(part: pa.Table, world: World) -> pa.Table:
+    """The rows with two more in their middle: one from the future, one with a person's number."""
+    bad = part.slice(0, 1)
+    future = pa.array([datetime(2099, 1, 1)], pa.timestamp("us", "UTC"))
+    number = f"7{world.seed % 10}0315-1{234567 + world.seed % 1000:06d}"
+    for_future = _replaced(bad, "received_at", future)
+    with_number = _replaced(bad, "payload", pa.array([f'{{"note": "본인 {number} 확인"}}']))
+    middle = part.num_rows // 2
+    return pa.concat_tables([
+        part.slice(0, middle),
+        _replaced(for_future, "event_id", pa.array(["bad00000-bad0-4bad-bad0-bad0bad0bad1"])),
+        _replaced(with_number, "event_id", pa.array(["bad00000-bad0-4bad-bad0-bad0bad0bad2"])),
+        part.slice(middle),
+    ]).combine_chunks()
+
+
+def _replaced(row: pa.Table, name: str, values: pa.Array) -> pa.Table:
+    return row.set_column(row.column_names.index(name), name, values)
+
+
+def _write_web(con: Connection, root: Path, tally: Tally, bad: BadLines) -> None:
+    numbers = ("member_id", "hospital_id", "event_product_id")
+    fields = ", ',', ".join(
+        f"""'"{name}":', """
+        + (
+            f"json_number({name})"
+            if name in numbers
+            else f"json_text({f'iso({name})' if name.endswith('_at') else name})"
+        )
+        for name in _EVENT_COLUMNS.split(", ")
+    )
+    written = write_lines(
+        con,
+        f"""
+        select kst_day(received_at)::varchar as file,
+            concat('{{', {fields}, ',"payload":', payload, '}}', chr(10)) as line
+        from (select * from event where not is_app order by received_at, key, is_repeat)
+        """,
+        lambda day: root / f"{day}.jsonl.gz",
+        bad=bad,
+    )
+    tally.add("rows", "app_events.events", written)
+
+
+# ---------------------------------------------------------------- tablets and kiosks
+
+
+def write_telemetry(con: Connection, world: World, root: Path, tally: Tally) -> None:
+    """Write heartbeats (one an hour while a clinic is open) and crashes of the devices.
+
+    A device that was offline sends its heartbeats together when it is back.
+    """
+    run(con, "create table if not exists device_day (device_id bigint, day date)")
+    stamp = f"{world.start.isoformat()}T01:00:00.000000Z"
+    line = (
+        '{"device_id":%s,"sent_at":"%s","received_at":"%s","battery_pct":50,"charging":true,'
+        '"network":"wifi","app_version":"3.9.1","storage_free_mb":2048}\n'
+    )
+    bad = BadLines(
+        tally,
+        "clinic_devices.heartbeats",
+        _middle(world),
+        {
+            "broken_json": b'{"device_id":7,"sent_at":"2026-\n',
+            "received_in_2099": (line % (1, stamp, _future(world))).encode(),
+            "not_a_number": (line % ('"kiosk"', stamp, stamp)).encode(),
+        },
+    )
+    bad_crash = BadLines(
+        tally,
+        "clinic_devices.crashes",
+        _middle(world),
+        {"broken_json": b'{"device_id":7,"occurred_at"\n'},
+    )
+    crashed = "not is_repeat and rnd('crash', key) < 0.007"
+    for first, last in _spans(world, _HEARTBEATS_A_DAY):
+        _make_heartbeats(con, world, first, last)
+        written = write_lines(
+            con,
+            """
+            select kst_day(received_at)::varchar as file, concat(
+                '{"device_id":', device_id, ',"sent_at":"', iso(sent_at), '","received_at":"',
+                iso(received_at), '","battery_pct":', battery_pct, ',"charging":', charging,
+                ',"network":"', network, '","app_version":"', app_version,
+                '","storage_free_mb":', storage_free_mb, '}', chr(10)) as line
+            from (select * from heartbeat order by received_at, device_id, sent_at, is_repeat)
+            """,
+            lambda day: root / "heartbeats" / f"{day}.jsonl.gz",
+            bad=bad,
+        )
+        tally.add("rows", "clinic_devices.heartbeats", written)
+        for section, name, condition in (
+            ("figures", "heartbeats_count", "not is_repeat"),
+            ("figures", "crashes_count", f"{crashed} and kst_day(true_at) between "
+             f"{literal(first)} and {literal(last)}"),
+            ("dirt", "clinic_devices.heartbeats.burst", "is_burst and not is_repeat"),
+            ("dirt", "clinic_devices.heartbeats.clock_ahead", "sent_at > received_at"),
+            ("dirt", "clinic_devices.heartbeats.battery_out_of_range",
+             "battery_pct not between 0 and 100 and not is_repeat"),
+            ("dirt", "clinic_devices.heartbeats.delivered_twice", "is_repeat"),
+        ):
+            count = scalar(con, f"select count(*) from heartbeat where {condition}")
+            tally.add(section, name, count)
+        run(
+            con,
+            "insert into device_day select distinct device_id, kst_day(sent_at) as day "
+            "from heartbeat where (device_id, kst_day(sent_at)) not in (select (device_id, day) "
+            f"from device_day where day >= {literal(first)} - 3) order by day, device_id",
+        )
+        written = write_lines(
+            con,
+            f"""
+            select kst_day(received_at)::varchar as file, concat(
+                '{{"device_id":', device_id, ',"occurred_at":"', iso(occurred_at),
+                '","received_at":"', iso(received_at), '","app_version":"', app_version,
+                '","screen":"', screen, '","error_class":"', error_class, '"}}', chr(10)) as line
+            from (
+                select device_id, plus(true_at, 700) as occurred_at,
+                    plus(true_at, 705) as received_at, app_version,
+                    pick(['start', 'identify', 'consent', 'visit_reason', 'submit'],
+                        rnd('crs', key)) as screen,
+                    pick(['NullPointerException', 'EmrTimeoutError', 'OutOfMemoryError',
+                        'WebViewCrash'], rnd('cre', key)) as error_class, key
+                from heartbeat
+                where {crashed}
+                    and kst_day(true_at) between {literal(first)} and {literal(last)}
+            ) order by file, received_at, device_id
+            """,
+            lambda day: root / "crashes" / f"{day}.jsonl.gz",
+            bad=bad_crash,
+        )
+        tally.add("rows", "clinic_devices.crashes", written)
+    run(con, "drop table heartbeat")
+
+
+def _make_heartbeats(con: Connection, world: World, first: date, last: date) -> None:
+    earliest = max(world.start, first - timedelta(days=1))
+    run(
+        con,
+        f"""
+        create or replace temp table heartbeat as
+        with beat as (
+            select d.id as device_id, c.day, d.app_version,
+                hash(d.id, c.day) as day_key, unnest(range(9, 19)) as hour
+            from device as d
+            join calendar as c on c.day between {literal(earliest)} and {literal(last)}
+                and c.next_open = c.day and c.day >= d.installed_on
+        ), timed as (
+            select *, hash(device_id, day, hour) as key,
+                midnight(day) + to_minutes(60 * hour + device_id % 60) as true_at,
+                9 + floor(rnd('off', day_key) * 12)::int as off_hour
+            from beat
+        ), offline as (
+            select *, rnd('offl', day_key) < 0.04 and hour >= off_hour and hour < off_hour + 4
+                as is_burst
+            from timed
+        ), sent as (
+            select device_id, key, true_at, app_version, is_burst,
+                case when rnd('ahead', hash(device_id)) < 0.01 or device_id = 2
+                    then true_at + interval 35 minute else true_at end as sent_at,
+                case when is_burst and off_hour >= 17
+                    then midnight(day + 1) + interval 8 hour + to_seconds(hour)
+                    when is_burst then midnight(day) + to_minutes(60 * (off_hour + 4)
+                        + device_id % 60) + to_seconds(1 + hour)
+                    else plus(true_at, 1 + 5 * rnd('hbs', key)) end as received_at,
+                case when rnd('bat', key) < 0.002 then 255 when rnd('bat', key) < 0.003 then -1
+                    else 20 + floor(80 * rnd('batv', key))::bigint end as battery_pct,
+                rnd('chg', key) < 0.8 as charging,
+                pick(['wifi', 'wifi', 'wifi', 'lte'], rnd('net', key)) as network,
+                800 + floor(5000 * rnd('sto', key))::bigint as storage_free_mb
+            from offline
+        ), delivered as (
+            select *, false as is_repeat from sent
+            union all
+            select * replace (received_at + interval 200 millisecond as received_at), true
+            from sent where rnd('hb2', key) < 0.006
+        )
+        select * from delivered
+        where received_at >= midnight({literal(first)})
+            and received_at < midnight({literal(last)} + 1)
+        """,
+    )
+
+
+# ---------------------------------------------------------------- chart vendors and payments
+
+
+def write_emr_logs(con: Connection, world: World, root: Path, tally: Tally) -> None:
+    """Write the chart vendors' sync logs, each vendor in its own layout and encoding."""
+    run(
+        con,
+        f"""
+        create or replace temp table sync as
+        with tried as (
+            select r.id as reception_id, r.hospital_id, h.emr_vendor, h.vendor_version,
+                r.outcome = 'sync_failed' as is_lost, r.requested_at,
+                unnest(range(1, 1 + case when r.outcome = 'sync_failed' then 3
+                    when rnd('retry', r.id) < case h.emr_vendor when 'eghis' then 0.12 else 0.05 end
+                    then 2 else 1 end)) as attempt,
+                case when r.outcome = 'sync_failed' then 3
+                    when rnd('retry', r.id) < case h.emr_vendor when 'eghis' then 0.12 else 0.05 end
+                    then 2 else 1 end as attempts
+            from reception as r join hospital as h on r.hospital_id = h.id
+            where h.emr_vendor is not null and r.outcome <> 'rejected'
+                and r.day between {literal(world.first)} and {literal(world.last)}
+        )
+        select reception_id * 10 + attempt as id, hospital_id, emr_vendor,
+            pick(s.words, rnd('vsp', hospital_id * 7 + reception_id % 3)) as vendor,
+            vendor_version, reception_id, attempt,
+            plus(requested_at, floor(1 + 4 * attempt)) as started_at,
+            plus(requested_at, floor(1 + 4 * attempt)
+                + case when rnd('fbs', reception_id * 10 + attempt) < 0.01 then -7
+                    else 1 + floor(3 * rnd('lag', reception_id * 10 + attempt)) end)
+                as finished_at,
+            is_lost or attempt < attempts as has_failed
+        from tried join spelling as s on s.kind = 'emr' and s.status = emr_vendor
+        """,
+    )
+    fields = (
+        "id, hospital_id, vendor, vendor_version, 'push', 'reception', reception_id, attempt, "
+        "{start}, {end}, case when has_failed then 'fail' else 'ok' end, "
+        "case when has_failed then pick(['E1001', 'E2004', 'TIMEOUT'], rnd('ec', id)) else '' end"
+    )
+    seoul = "strftime({} + interval 9 hour, '%Y-%m-%d %H:%M:%S')"
+    utc = "strftime({}, '%Y-%m-%dT%H:%M:%SZ')"
+    english = "VENDOR_NM\tPGM_VER\tDIR\tENT\tENT_NO\tTRY_CNT\tST_DT\tED_DT\tRSLT\tERR_CD"
+    times = "2026-06-01 10:00:00\t2026-06-01 10:00:01"
+    layouts = (
+        (
+            "ubcare", ".csv", ",", "\r\n", "utf-8", seoul,
+            "\ufeff로그번호,병원코드,벤더,버전,방향,구분,대상번호,시도,시작시각,종료시각,결과,오류코드",
+            "999,1,의사랑,4.1.0,push\r\n", "too_few_fields",
+        ),
+        (
+            "bit", ".tsv", "\t", "\n", "cp949", seoul, f"LOG_ID\tHOSP_CD\t{english}",
+            f"N/A\t1\tBIT\t4.1.0\tpush\treception\t1\t1\t{times}\tok\t\n", "not_a_number",
+        ),
+        (
+            "eghis", ".csv.gz", ";", "\n", "utf-8", utc,
+            "seq;hospital;emr;emr_version;dir;kind;ref;try;from;to;status;code",
+            "999;1;이지스;4.1.0;push;reception;1;1;2026-06-01T01:00:00Z;2026-06-01T01:00:01Z;ok;;;x\n",
+            "too_many_fields",
+        ),
+    )
+    for vendor, suffix, delimiter, newline, encoding, clock, header, bad, kind in layouts:
+        table = f"emr_links.{vendor}_logs"
+        columns = fields.format(start=clock.format("started_at"), end=clock.format("finished_at"))
+        written = write_lines(
+            con,
+            f"""
+            select kst_day(started_at)::varchar as file,
+                concat_ws('{delimiter}', {columns}) || '{newline}' as line
+            from (select * from sync where emr_vendor = '{vendor}' order by started_at, id)
+            """,
+            lambda name, v=vendor, s=suffix: root / v / f"{name}{s}",
+            header=header + newline,
+            encoding=encoding,
+            bad=BadLines(tally, table, _middle(world), {kind: bad.encode(encoding)}),
+        )
+        tally.add("rows", table, written)
+        for name, condition in (
+            ("retry", "attempt > 1"),
+            ("finished_before_started", "finished_at < started_at"),
+            ("vendor_spelling", f"vendor <> '{vendor}'"),
+        ):
+            count = f"select count(*) from sync where emr_vendor = '{vendor}' and {condition}"
+            tally.add("dirt", f"{table}.{name}", scalar(con, count))
+    run(con, "drop table sync")
+
+
+def write_settlements(con: Connection, world: World, root: Path, tally: Tally) -> None:
+    """Write the payment gateway's daily settlement files (CP949, amounts like "12,300")."""
+    amount = "case when {0} < 0 then '-' else '' end || format('{{:,}}', abs({0}))"
+    window = f">= {literal(world.before)} and {{0}} < {literal(world.now)}"
+    table = "payments_pg.settlements"
+    bad = BadLines(
+        tally,
+        table,
+        _middle(world),
+        {
+            "too_many_fields": b"pg-bad0,2026000000001,clinic,2026-07-01 10:00:00,card,paid,"
+            b"1000,20,980,,extra\r\n",
+            "undecodable_bytes": b"pg-bad1,2026000000002,\xff\xff,2026-07-01 10:00:00,card,paid,"
+            b"1000,20,980,\r\n",
+        },
+    )
+    written = write_lines(
+        con,
+        f"""
+        with settled as (
+            select id, pg_tid, order_id, hospital_id, method, created_at as settled_at,
+                round(amount)::bigint as won,
+                case when amount < 0 then '취소' else '승인' end as kind
+            from payment_now where pg_tid is not null and created_at {window.format("created_at")}
+            union all
+            select id, pg_tid, order_id, hospital_id, method, cancelled_at,
+                -round(amount)::bigint, '취소'
+            from payment_now
+            where pg_tid is not null and cancelled_at {window.format("cancelled_at")}
+        ), charged as (
+            select *, (won * 25 // 1000)::bigint as fee from settled
+        )
+        select kst_day(settled_at)::varchar as file, concat_ws(',', pg_tid, order_id, name,
+            strftime(settled_at + interval 9 hour, '%Y-%m-%d %H:%M:%S'),
+            case method when 'card' then '신용카드' when 'kakaopay' then '카카오페이'
+                else '네이버페이' end, kind,
+            '"' || {amount.format("won")} || '"', '"' || {amount.format("fee")} || '"',
+            '"' || {amount.format("(won - fee)")} || '"',
+            case when kind = '취소' then '고객 요청 취소' else '' end) || chr(13) || chr(10) as line
+        from (select c.*, h.name from charged as c join hospital as h on c.hospital_id = h.id
+            order by settled_at, c.id, kind)
+        """,
+        lambda day: root / f"settlement_{day.replace('-', '')}.csv",
+        header="거래번호,주문번호,가맹점,승인일시,결제수단,구분,거래금액,수수료,정산금액,비고\r\n",
+        encoding="cp949",
+        bad=bad,
+    )
+    tally.add("rows", table, written)

@@ -1,0 +1,184 @@
+"""The facts about a company, computed from its clean state."""
+
+import duckdb
+
+from simulator import media
+from simulator.files import Tally
+from simulator.world import World, run, scalar
+
+_DIRTY_TABLES = {
+    "member_now": "members",
+    "hospital": "hospitals",
+    "hospital_department": "hospital_departments",
+    "doctor": "doctors",
+    "device_now": "devices",
+    "booking_now": "bookings",
+    "reception_now": "receptions",
+    "prescription_now": "prescriptions",
+    "diagnosis": "prescription_diagnoses",
+    "item": "prescription_items",
+    "payment_now": "payments",
+    "tablet_session_now": "tablet_sessions",
+    "review_now": "reviews",
+    "event_product": "event_products",
+    "lead_now": "event_leads",
+}
+
+# Figures by the clean table they are computed from.
+FIGURES = {
+    "member_now": {
+        "members_count": "count(*)",
+        "members_merged_count": "count(merged_at)",
+        "members_withdrawn_count": "count(withdrawn_at)",
+    },
+    "hospital": {"hospitals_count": "count(*)"},
+    "doctor": {"doctors_count": "count(*)"},
+    "lead_now": {
+        "event_leads_count": "count(*)",
+        "conversions_application_count": "count(*) filter (not is_repeat)",
+    },
+    "payment_now": {
+        "conversions_payment_count": "count(*) filter (status = 'paid' and amount > 0)",
+        "conversions_payment_value_krw": "sum(round(amount)) filter (status = 'paid' "
+        "and amount > 0)",
+        "payments_refunded_krw": "-sum(round(amount)) filter (status = 'refunded')",
+    },
+    "review_now": {"reviews_count": "count(*)"},
+    "device_now": {"devices_count": "count(*)"},
+    "device_day": {"device_days_count": "count(*)"},
+    "tablet_session_now": {
+        "tablet_sessions_count": "count(*)",
+        "tablet_sessions_test_count": "count(*) filter (is_test)",
+        "tablet_sessions_submitted_count": "count(*) filter (not is_test "
+        "and end_reason in ('submitted', 'emr_acked'))",
+        "tablet_sessions_abandoned_count": "count(*) filter (not is_test "
+        "and (end_reason like 'abandoned%' or end_reason is null))",
+        "tablet_sessions_failed_count": "count(*) filter (not is_test "
+        "and end_reason like 'failed%')",
+        "tablet_sessions_valid_duration_seconds": "sum(epoch(ended_at - started_at)::bigint) "
+        "filter (not is_test and ended_at - started_at <= interval 30 minute "
+        "and dirt is distinct from 'negative_length')",
+    },
+    "drug_list": {"drug_products_count": "count(distinct drug_code)"},
+    "drug_version": {
+        "drug_versions_count": "count(*)",
+        "drug_current_unpriced_count": "count(*) filter (valid_to is null and price is null)",
+    },
+    "prescription_now": {
+        "prescriptions_count": "count(*)",
+        "prescriptions_dispensed_count": "count(*) filter (status = 'dispensed')",
+    },
+    "item_priced": {
+        "prescription_items_count": "count(*)",
+        "prescription_items_in_house_count": "count(*) filter (in_house)",
+        "prescription_items_unknown_drug_count": "count(*) filter (is_unknown)",
+        "prescription_amount_krw_total": "sum(amount)",
+        "prescriptions_with_injection_count": "count(distinct prescription_id) "
+        "filter (route = 'B')",
+    },
+    "dur_check": {"dur_checks_count": "count(*)"},
+    "booking_now": {
+        "bookings_count": "count(*)",
+        "conversions_booking_count": "count(*)",
+        **{
+            f"bookings_{status}_count": f"count(*) filter (status = '{status}')"
+            for status in (
+                "completed", "no_show", "cancelled_patient", "cancelled_hospital", "rejected",
+                "expired",
+            )
+        },
+        "conversions_booking_cancelled_count": "count(*) filter (status in "
+        "('cancelled_patient', 'cancelled_hospital'))",
+        "bookings_late_cancel_count": "count(*) filter (status in "
+        "('cancelled_patient', 'cancelled_hospital') and ended_at > slot_start "
+        "- interval 24 hour)",
+        "booking_lead_days_total": "sum(slot_day - kst_day(created_at)) "
+        "filter (dirt is distinct from 'slot_in_past')",
+    },
+    "reception_now": {
+        "receptions_count": "count(*)",
+        "conversions_visit_count": "count(*) filter (status = 'completed')",
+        "receptions_auto_cancelled_count": "count(*) filter (status = 'auto_cancelled_absent')",
+        **{
+            f"receptions_{status}_count": f"count(*) filter (status = '{status}')"
+            for status in (
+                "completed", "rejected", "sync_failed", "cancelled_patient", "expired_day_end",
+            )
+        },
+        "receptions_self_check_in_count": "count(*) filter (channel in "
+        "('tablet', 'kiosk', 'app_reception'))",
+        "reception_wait_seconds_total": "sum(epoch(started_at - accepted_at)::bigint) "
+        "filter (status = 'completed')",
+    },
+}
+
+# Dirt that isn't a mark on single rows, counted where it shows.
+_NATURAL_DIRT = {
+    "app_db.members.phone_shape": "select count(*) from member_now where id % 20 < 3",
+    "app_db.bookings.double_booking": "select count(*) from (select row_number() over "
+    "(partition by doctor_id, slot_start order by id) as r from booking_now "
+    "where dirt is distinct from 'slot_in_past') where r > 1",
+    "app_db.prescriptions.issue_no_repeats": "select count(*) from prescription_now "
+    "where issue_no in (select issue_no from prescription_now group by issue_no "
+    "having count(distinct hospital_id) > 1)",
+    "app_db.tablet_sessions.test_session": "select count(*) from tablet_session_now where is_test",
+    "app_db.member_merges.chain": "select count(*) from member_merge "
+    "where from_id in (select to_id from member_merge)",
+    "app_db.member_merges.number_change": "select count(*) from member_merge",
+}
+
+
+def tell(
+    con: duckdb.DuckDBPyConnection, world: World, tally: Tally, app_db_rows: dict[str, int]
+) -> dict:
+    """The truth as of now: rows delivered, dirt planted, rows to be rejected, right figures."""
+    run(
+        con,
+        """
+        create or replace temp table item_priced as
+        select i.prescription_id, i.line_no, i.in_house, v.route, v.drug_code is null as is_unknown,
+            case when i.total_days between 1 and 365
+                then round(v.price * i.dose * i.times_per_day * i.total_days) end as amount
+        from item as i
+        left join drug_version as v on i.drug_code = v.drug_code
+            and i.issued_date >= v.valid_from
+            and i.issued_date < coalesce(v.valid_to, date '9999-12-31')
+        """,
+    )
+    figures: dict[str, int | float] = {}
+    for table, expressions in FIGURES.items():
+        values = run(con, f"select {', '.join(expressions.values())} from {table}")[0]
+        figures |= {
+            name: _number(value or 0) for name, value in zip(expressions, values, strict=True)
+        }
+    figures |= {name: _number(value) for name, value in media.figures(con, world).items()}
+    figures |= tally.section("figures")
+    dirt = tally.section("dirt")
+    marked = " union all ".join(
+        f"select '{name}.' || dirt as name from {table} where dirt is not null"
+        for table, name in _DIRTY_TABLES.items()
+    )
+    for name, number in run(con, f"select name, count(*) from ({marked}) group by 1 order by 1"):
+        dirt[f"app_db.{name}"] = number
+    for name, query in _NATURAL_DIRT.items():
+        dirt[name] = scalar(con, query)
+    quarantine = tally.section("quarantine")
+    quarantine["app_db.prescriptions"] = dirt.get("app_db.prescriptions.rrn_in_memo", 0)
+    quarantine["app_db.payments"] = dirt.get("app_db.payments.updated_in_2099", 0)
+    return {
+        "seed": world.seed,
+        "scale": world.scale,
+        "days": world.days,
+        "start": world.start.isoformat(),
+        "last_day": world.last.isoformat(),
+        "rows": dict(sorted((tally.section("rows") | app_db_rows).items())),
+        "dirt": dict(sorted(dirt.items())),
+        "quarantine": dict(sorted(quarantine.items())),
+        "figures": dict(sorted(figures.items())),
+    }
+
+
+def _number(value: object) -> int | float:
+    """A count stays whole; money keeps its decimals only where it has any."""
+    number = float(value)
+    return int(number) if number.is_integer() else round(number, 2)

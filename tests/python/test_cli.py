@@ -1,0 +1,112 @@
+"""What an operator meets: one-line errors that say what to do, exit codes, JSON, and no traceback."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from conftest import Goodoc
+
+SOURCE = """\
+source: drops
+description: Dropped files.
+reader: files
+root: ${DROPS}
+tables:
+  rows:
+    description: One row is a row.
+    path: "*.csv"
+    columns: {code: string none, amount: bigint none}
+"""
+
+
+@pytest.fixture
+def drops(goodoc: Goodoc, tmp_path: Path) -> Path:
+    """A company's own sources folder with one source without any model."""
+    sources, folder = tmp_path / "sources", tmp_path / "drops"
+    sources.mkdir()
+    folder.mkdir()
+    (sources / "drops.yml").write_text(SOURCE)
+    (folder / "a.csv").write_text("code,amount\n007,1\nx,y\n")
+    goodoc.environment |= {"GOODOC_SOURCES": str(sources), "DROPS": str(folder)}
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "says"),
+    [
+        (("status",), {"GOODOC_TARGET": "mysql"}, "GOODOC_TARGET is 'mysql': it must be one of duckdb"),
+        (("load", "nix"), {}, "there is no source nix"),
+        (("load", "--since", "yesterday"), {}, "'yesterday' is no day"),
+        (("build", "--until", "2026-01-01"), {}, "--until needs --since"),
+        (("publish",), {}, "nothing to publish yet"),
+        (("status",), {}, "there is no warehouse yet"),
+        (("quarantine", "list"), {}, "there is no warehouse yet"),
+        (("sources",), {"GOODOC_SOURCES": "nowhere"}, "no such folder of source declarations"),
+        (("simulate", "--out", "/etc", "--days", "1"), {}, "/etc"),
+        (("load",), {"GOODOC_LOCK_WAIT": "long"}, "must be a number of seconds"),
+    ],
+)
+def test_an_error_is_one_line_that_says_what_is_wrong(
+    goodoc: Goodoc, drops: Path, arguments: tuple[str, ...], environment: dict[str, str], says: str
+) -> None:
+    result = goodoc(*arguments, **environment)
+    assert result.returncode == 1
+    assert says in result.stderr
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_source_without_models_still_lands_in_raw(goodoc: Goodoc, drops: Path) -> None:
+    result = goodoc("load", "--json")
+    assert result.returncode == 0, result.stderr
+    (table,) = json.loads(result.stdout)["tables"]
+    assert (table["read"], table["loaded"], table["quarantined"]) == (2, 1, 1)
+    assert goodoc.query("select code, amount from raw_drops.rows") == [("007", 1)]
+    (status,) = json.loads(goodoc("status", "--json").stdout)
+    assert (status["live"], status["quarantined"], status["unaccounted"]) == (1, 1, None)
+    assert "007" not in goodoc("status").stdout
+    listed = json.loads(goodoc("quarantine", "list", "--json").stdout)
+    assert [(row["reason"], row["row_count"]) for row in listed] == [("amount is no bigint", 1)]
+    assert "a.csv:3: amount is no bigint" in goodoc("quarantine", "show", "drops", "rows").stdout
+
+
+def test_quarantine_replay_brings_the_rows_in(goodoc: Goodoc, drops: Path) -> None:
+    goodoc("load")
+    (drops / "a.csv").write_text("code,amount\n007,1\nx,2\n")
+    result = goodoc("quarantine", "replay")
+    assert result.returncode == 0, result.stderr
+    assert "0 rows are still in quarantine" in result.stdout
+    assert goodoc.query("select code, amount from raw_drops.rows order by 1") == [("007", 1), ("x", 2)]
+    assert "nothing is in quarantine" in goodoc("quarantine", "replay").stdout
+
+
+def test_sources_check_names_file_and_line(goodoc: Goodoc, drops: Path) -> None:
+    assert "1 sources are well declared" in goodoc("sources", "check").stdout
+    result = goodoc("sources", "check", DROPS="")
+    assert result.returncode == 1
+    assert "drops.yml:4: environment variable DROPS is not set" in result.stdout
+    (listed,) = json.loads(goodoc("sources", "--json").stdout)
+    assert listed["place"] == "${DROPS}"
+    broken = Path(goodoc.environment["GOODOC_SOURCES"]) / "drops.yml"
+    broken.write_text(SOURCE.replace("string none", "string"))
+    result = goodoc("sources", "check")
+    assert result.returncode == 1 and "drops.yml:9:" in result.stderr
+
+
+def test_a_failing_source_gives_its_line_and_exit_code_one(goodoc: Goodoc, drops: Path) -> None:
+    result = goodoc("load", DROPS="")
+    assert result.returncode == 1
+    assert "environment variable DROPS is not set" in result.stderr
+    (status,) = json.loads(goodoc("status", "--json").stdout)
+    assert status["outcome"] == "failed"
+
+
+def test_a_second_writer_is_refused_and_told_who_holds_it(goodoc: Goodoc, drops: Path) -> None:
+    from extract_load.loader.lock import writer_lock
+
+    goodoc("load")
+    with writer_lock(goodoc.home, "goodoc build"):
+        result = goodoc("load")
+    assert result.returncode == 1
+    assert "the warehouse is being written by `goodoc build` (process " in result.stderr

@@ -1,0 +1,477 @@
+"""The simulated company: same bytes for the same seed, and a truth that its files bear out."""
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+import re
+import sqlite3
+from collections import Counter
+from datetime import date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from simulator import append_day, simulate
+
+DAYS, SCALE, SEED = 21, 0.02, 1
+START = date(2026, 6, 1)
+
+SPELLINGS = {
+    "예약신청": "requested", "예약완료": "confirmed", "완료": "completed", "노쇼": "no_show",
+    "취소": "cancelled_patient", "병원취소": "cancelled_hospital", "접수": "accepted",
+    "대기": "waiting",
+}  # fmt: skip
+
+
+def _digests(out: Path) -> dict[str, str]:
+    """Content hash of every output file but the state, and the paths in sources.env."""
+    return {
+        str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(out.rglob("*"))
+        if path.is_file() and path.name not in ("company.duckdb", "sources.env")
+    }
+
+
+def _text(path: Path, encoding: str = "utf-8") -> str:
+    data = path.read_bytes()
+    if path.suffix == ".gz":
+        data = gzip.decompress(data)
+    return data.decode(encoding, errors="replace")
+
+
+def _lines(folder: Path, pattern: str, encoding: str = "utf-8", header: bool = False) -> list[str]:
+    skip = 1 if header else 0
+    found: list[str] = []
+    for path in sorted(folder.glob(pattern)):
+        found += [line for line in _text(path, encoding).splitlines()[skip:] if line]
+    return found
+
+
+def _records(folder: Path, pattern: str) -> list[dict]:
+    """The JSON lines of a folder that can be read and aren't from the future or mistyped."""
+    records = []
+    for line in _lines(folder, pattern):
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if not record["received_at"].startswith("2099"):
+            records.append(record)
+    return records
+
+
+def _query(out: Path, sql: str) -> list[tuple]:
+    database = sqlite3.connect(out / "app_db" / "app.sqlite")
+    try:
+        return database.execute(sql).fetchall()
+    finally:
+        database.close()
+
+
+def _normalised(status: str) -> str:
+    status = status.strip()
+    return SPELLINGS.get(status, status.lower())
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory) -> tuple[Path, dict]:
+    out = tmp_path_factory.mktemp("company") / "out"
+    return out, simulate(out, days=DAYS, scale=SCALE, seed=SEED)
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory, company) -> tuple[Path, dict, dict[str, str], Path]:
+    """A second company of the same arguments, its bytes, and its database after one more day."""
+    out = tmp_path_factory.mktemp("grown") / "out"
+    simulate(out, days=DAYS, scale=SCALE, seed=SEED)
+    before = _digests(out)
+    old_database = out.parent / "before.sqlite"
+    old_database.write_bytes((out / "app_db" / "app.sqlite").read_bytes())
+    return out, append_day(out), before, old_database
+
+
+def test_same_seed_same_bytes(company, grown):
+    out, _ = company
+    assert _digests(out) == grown[2]
+
+
+def test_truth_file_says_what_is_returned(company):
+    out, truth = company
+    assert json.loads((out / "truth.json").read_text(encoding="utf-8")) == truth
+    assert truth["days"] == DAYS and truth["last_day"] == "2026-06-21"
+    assert len(truth["figures"]) >= 60
+
+
+def test_environment_names_every_source(company):
+    out, _ = company
+    lines = (out / "sources.env").read_text(encoding="utf-8").splitlines()
+    names = {line.split("=", 1)[0] for line in lines}
+    sources = Path(__file__).parents[2] / "extract_load" / "sources"
+    wanted = re.findall(r"\$\{(\w+)\}", "".join(p.read_text() for p in sources.glob("*.yml")))
+    assert set(wanted) <= names
+    assert f"APP_DB_URL=sqlite:///{out}/app_db/app.sqlite" in lines
+
+
+def test_rows_are_those_delivered(company):
+    out, truth = company
+    counted = {
+        f"app_db.{name}": _query(out, f"select count(*) from {name}")[0][0]
+        for (name,) in _query(out, "select name from sqlite_master where type = 'table'")
+    }
+    parquet = duckdb.sql(
+        f"select count(*) from read_parquet('{out}/app_events/app/*/*.parquet')"
+    ).fetchall()[0][0]
+    counted["app_events.events"] = parquet + len(_lines(out / "app_events/web", "*.gz"))
+    counted["flow_events.events"] = len(_lines(out / "flow_events", "*.gz"))
+    for table in ("heartbeats", "crashes"):
+        lines = _lines(out / "clinic_devices" / table, "*.gz")
+        counted[f"clinic_devices.{table}"] = len(lines)
+    for vendor, encoding in (("ubcare", "utf-8"), ("bit", "cp949"), ("eghis", "utf-8")):
+        lines = _lines(out / "emr_links" / vendor, "*", encoding, header=True)
+        counted[f"emr_links.{vendor}_logs"] = len(lines)
+    counted["payments_pg.settlements"] = len(
+        _lines(out / "payments_pg", "*.csv", "cp949", header=True)
+    )
+    for medium in ("naver_sa", "kakao_moment", "google_ads"):
+        for level in ("ads", "campaigns"):
+            counted[f"ads_{medium}.{level}"] = len(
+                _lines(out / f"ads_{medium}", f"{level}_*.csv", header=True)
+            )
+    counted["hira.drug_prices"] = len(_lines(out / "hira", "*.csv", header=True))
+    releases = ("hospitals_2026-03.csv", "utf-8-sig"), ("hospitals_2026-06.csv", "cp949")
+    counted["hira_registry.hospitals"] = sum(
+        len(_lines(out / "hira_registry", name, encoding, header=True))
+        for name, encoding in releases
+    )
+    assert counted == truth["rows"]
+    assert all(counted.values())
+
+
+def test_hira_lists_have_the_published_layout(company):
+    out, _ = company
+    data = (out / "hira" / "prices_2026-06.csv").read_bytes()
+    assert data.startswith("표준코드,제품코드,제품명,규격,단위,상한금액,업체명".encode())
+    assert data.count(b"\r\n") == data.count(b"\n")
+    rows = list(csv.DictReader(io.StringIO(data.decode(), newline="")))
+    routes = {"내복": "A", "주사": "B", "외용": "C"}
+    for row in rows:
+        assert re.fullmatch(r"\d{9}", row["제품코드"])
+        assert re.fullmatch(r"\d{4}\d{2}[ABC][A-Z]{2}", row["주성분코드"])
+        assert row["주성분코드"][6] == routes[row["투여"]]
+        assert row["상한금액"] == "산정불가" or int(row["상한금액"]) > 0
+        assert row["표준코드"] == "" or row["표준코드"][:11] == "880" + row["제품코드"][:8]
+    assert len({row["제품코드"] for row in rows}) == len(rows)
+    assert any(row["제품코드"].startswith("0") for row in rows)
+    assert any(row["상한금액"] == "산정불가" for row in rows)
+
+
+def test_planted_dirt_is_there(company):
+    out, truth = company
+    dirt = truth["dirt"]
+    for kind, sql in {
+        "members.phone_shape": "select count(*) from members where phone not glob '010????????'",
+        "members.birth_1900": "select count(*) from members where birth_date = '1900-01-01'",
+        "member_merges.chain": "select count(*) from member_merges a join member_merges b "
+        "on a.from_member_id = b.to_member_id",
+        "hospitals.cl_cd_one": "select count(*) from hospitals where cl_cd = '1'",
+        "hospitals.x_y_swapped": "select count(*) from hospitals where x < y",
+        "hospitals.moved_two_rows": "select count(*) from hospitals where addr like '%(구)'",
+        "hospital_departments.code_of_other_api": "select count(*) from hospital_departments "
+        "where dgsbjt_cd like 'D0%'",
+        "doctors.licence_in_two_clinics": "select count(*) - count(distinct licence_no) "
+        "from doctors",
+        "devices.serial_in_mixed_case": "select count(*) from devices "
+        "where serial_no <> upper(serial_no)",
+        "tablet_sessions.never_ended": "select count(*) from tablet_sessions "
+        "where ended_at is null",
+        "tablet_sessions.negative_length": "select count(*) from tablet_sessions "
+        "where ended_at < started_at",
+        "tablet_sessions.test_session": "select count(*) from tablet_sessions where is_test",
+        "bookings.slot_in_past": "select count(*) from bookings where slot_start < created_at",
+        "receptions.nine_hours_off": "select count(*) from receptions "
+        "where requested_at > created_at",
+        "receptions.times_out_of_order": "select count(*) from receptions "
+        "where started_at < called_at",
+        "prescriptions.rrn_in_memo": "select count(*) from prescriptions "
+        "where memo glob '*[0-9][0-9][0-9][0-9][0-9][0-9]-[1-8][0-9]*'",
+        "prescription_items.days_999": "select count(*) from prescription_items "
+        "where total_days = 999",
+        "prescription_items.days_zero": "select count(*) from prescription_items "
+        "where total_days = 0",
+        "prescription_items.dose_third": "select count(*) from prescription_items "
+        "where dose_per_time = 0.33333",
+        "prescription_items.code_lost_zero": "select count(*) from prescription_items "
+        "where length(drug_code) = 8",
+        "prescription_diagnoses.kcd_with_dot": "select count(*) from prescription_diagnoses "
+        "where kcd_code like '%.%'",
+        "payments.won_with_decimals": "select count(*) from payments "
+        "where amount <> cast(amount as integer)",
+        "payments.partial_refund": "select count(*) from payments where amount < 0",
+        "payments.amount_mismatch": "select count(*) from payments "
+        "where abs(amount - covered_amount - uncovered_amount) > 1",
+        "payments.updated_in_2099": "select count(*) from payments where updated_at like '2099%'",
+        "reviews.rating_zero": "select count(*) from reviews where rating = 0",
+    }.items():
+        assert (kind, _query(out, sql)[0][0]) == (kind, dirt[f"app_db.{kind}"])
+        assert dirt[f"app_db.{kind}"] > 0, kind
+
+
+def test_planted_dirt_is_in_the_files(company):
+    out, truth = company
+    dirt = truth["dirt"]
+    heartbeats = _records(out / "clinic_devices/heartbeats", "*.gz")
+    out_of_range = {
+        (r["device_id"], r["sent_at"]) for r in heartbeats if not 0 <= r["battery_pct"] <= 100
+    }
+    ahead = sum(r["sent_at"] > r["received_at"] for r in heartbeats)
+    assert len(out_of_range) == dirt["clinic_devices.heartbeats.battery_out_of_range"] > 0
+    assert ahead == dirt["clinic_devices.heartbeats.clock_ahead"] > 0
+    flow = _records(out / "flow_events", "*.gz")
+    unknown = {r["event_id"] for r in flow if r["event_type"] == "hold_started"}
+    repeats = len(flow) - len({r["event_id"] for r in flow})
+    assert len(unknown) == dirt["flow_events.events.unknown_event_type"] > 0
+    assert repeats == dirt["flow_events.events.delivered_twice"] > 0
+    late = {r["event_id"] for r in flow if r["received_at"][:10] > r["occurred_at"][:10]}
+    assert len(late) >= dirt["flow_events.events.late_by_days"] > 0
+
+
+def test_lines_to_reject_are_there(company):
+    out, truth = company
+    quarantine = truth["quarantine"]
+    for folder, table in (
+        ("flow_events", "flow_events.events"),
+        ("clinic_devices/heartbeats", "clinic_devices.heartbeats"),
+    ):
+        bad = 0
+        for line in _lines(out / folder, "*.gz"):
+            try:
+                record = json.loads(line)
+            except json.JSONDecodeError:
+                bad += 1
+                continue
+            key = record.get("entity_id", record.get("device_id"))
+            bad += not isinstance(key, int) or record["received_at"].startswith("2099")
+        assert bad == quarantine[table] == 3
+    for medium in ("naver_sa", "kakao_moment", "google_ads"):
+        for level, width in (("ads", 10), ("campaigns", 9)):
+            lines = _lines(out / f"ads_{medium}", f"{level}_*.csv", header=True)
+            fields = [line.split(",") for line in lines]
+            bad = sum(len(row) != width or "-" in row for row in fields)
+            assert bad == quarantine[f"ads_{medium}.{level}"] == 2
+    raw = b"".join(p.read_bytes() for p in (out / "payments_pg").glob("*.csv"))
+    assert raw.count(b"\xff\xff") == 1
+
+
+def test_only_planted_values_look_like_resident_numbers(company):
+    """Outside HIRA's standard codes nothing has the shape of a resident registration number."""
+    out, truth = company
+    shape = re.compile(
+        r"(?<!\d)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])[-\s]?[1-8]\d{6}(?!\d)"
+    )
+    found: Counter[str] = Counter()
+    for path in sorted(out.rglob("*")):
+        if path.suffix in (".csv", ".tsv", ".gz") and path.parent.name != "hira":
+            encoding = "cp949" if path.suffix == ".tsv" else "utf-8"
+            found[path.relative_to(out).parts[0]] += len(shape.findall(_text(path, encoding)))
+    events = duckdb.sql(
+        f"select * from read_parquet('{out}/app_events/app/*/*.parquet')"
+    ).fetchall()
+    found["app_events"] += len(shape.findall("\n".join(map(str, events))))
+    for (name,) in _query(out, "select name from sqlite_master where type = 'table'"):
+        rows = _query(out, f"select * from {name}")
+        found[f"app_db.{name}"] += len(shape.findall("\n".join(map(str, rows))))
+    assert {name: n for name, n in found.items() if n} == {
+        "app_db.prescriptions": truth["dirt"]["app_db.prescriptions.rrn_in_memo"],
+        "app_events": truth["dirt"]["app_events.events.rrn_in_payload"],
+    }
+
+
+def test_bookings_and_receptions_by_status(company):
+    out, truth = company
+    figures = truth["figures"]
+    bookings = Counter(_normalised(s) for (s,) in _query(out, "select status from bookings"))
+    for status in ("completed", "no_show", "cancelled_patient", "cancelled_hospital"):
+        assert bookings[status] == figures[f"bookings_{status}_count"]
+    assert sum(bookings.values()) == figures["bookings_count"]
+    receptions = Counter(_normalised(s) for (s,) in _query(out, "select status from receptions"))
+    assert receptions["completed"] == figures["receptions_completed_count"]
+    assert receptions["auto_cancelled_absent"] == figures["receptions_auto_cancelled_count"]
+
+
+def test_flow_events_give_the_waits_and_late_cancellations(company):
+    out, truth = company
+    figures = truth["figures"]
+    first: dict[tuple[str, int, str], str] = {}
+    seen = set()
+    for event in _records(out / "flow_events", "*.gz"):
+        if event["event_type"] == "hold_started" or not isinstance(event["entity_id"], int):
+            continue
+        seen.add(event["event_id"])
+        key = (event["entity"], event["entity_id"], event["event_type"])
+        first[key] = min(event["occurred_at"], first.get(key, "9999"))
+    assert len(seen) == figures["flow_events_count"]
+
+    def seconds(text: str) -> float:
+        return datetime.fromisoformat(text.rstrip("Z")).timestamp()
+
+    total = 0
+    for key, status, accepted, started in _query(
+        out, "select id, status, accepted_at, started_at from receptions"
+    ):
+        if _normalised(status) not in ("completed", "in_treatment"):
+            continue
+        accepted = first.get(("reception", key, "accepted"), accepted)
+        started = first.get(("reception", key, "in_treatment"), started)
+        total += seconds(started) - seconds(accepted)
+    assert round(total) == figures["reception_wait_seconds_total"]
+    late = 0
+    for key, status, slot in _query(out, "select id, status, slot_start from bookings"):
+        if _normalised(status) in ("cancelled_patient", "cancelled_hospital"):
+            cancelled = first["booking", key, _normalised(status)]
+            late += seconds(cancelled) > seconds(slot) - 86400
+    assert late == figures["bookings_late_cancel_count"]
+
+
+def test_newest_ad_extraction_wins(company):
+    out, truth = company
+    figures = truth["figures"]
+    remainder = Decimal(0)
+    for medium, spend_of in (
+        ("naver_sa", lambda spend: spend / Decimal("1.1")),
+        ("kakao_moment", lambda spend: spend),
+        ("google_ads", lambda spend: spend / 1_000_000),
+    ):
+        totals = {}
+        for level, width in (("campaigns", 9), ("ads", 10)):
+            newest: dict[str, tuple[str, Decimal]] = {}
+            for path in sorted((out / f"ads_{medium}").glob(f"{level}_*.csv")):
+                extracted = path.stem.split("_")[1]
+                by_date: Counter[str] = Counter()
+                for line in _text(path).splitlines()[1:]:
+                    fields = line.split(",")
+                    if len(fields) == width and "-" not in fields:
+                        by_date[fields[0]] += Decimal(fields[width - 3])
+                for stat, spend in by_date.items():
+                    newest[stat] = max(newest.get(stat, ("", Decimal(0))), (extracted, spend))
+            assert len(newest) == DAYS
+            totals[level] = sum(spend_of(spend) for _, spend in newest.values())
+        assert round(totals["campaigns"], 2) == figures[f"spend_supply_krw_{medium}"]
+        remainder += totals["campaigns"] - totals["ads"]
+    assert round(remainder, 2) == figures["remainder_spend_supply_krw"] > 0
+
+
+def test_prescription_amount_by_the_lists(company):
+    out, truth = company
+    lists = {}
+    for path in sorted((out / "hira").glob("*.csv")):
+        rows = csv.DictReader(io.StringIO(path.read_bytes().decode(), newline=""))
+        lists[path.stem[-7:]] = {row["제품코드"]: row["상한금액"] for row in rows}
+    total, unknown = Decimal(0), 0
+    for code, dose, times, days, issued in _query(
+        out,
+        "select drug_code, cast(dose_per_time as text), times_per_day, total_days, issued_date "
+        "from prescription_items i join prescriptions p on p.id = i.prescription_id",
+    ):
+        price = lists[issued[:7]].get(code.zfill(9))
+        unknown += price is None
+        if price not in (None, "산정불가") and 1 <= days <= 365:
+            amount = Decimal(price) * Decimal(dose) * times * days
+            total += amount.quantize(Decimal(1), ROUND_HALF_UP)
+    assert total == truth["figures"]["prescription_amount_krw_total"]
+    assert unknown == truth["figures"]["prescription_items_unknown_drug_count"] > 0
+
+
+def test_heartbeats_and_device_days(company):
+    out, truth = company
+    beats = {
+        (r["device_id"], r["sent_at"])
+        for r in _records(out / "clinic_devices/heartbeats", "*.gz")
+        if isinstance(r["device_id"], int)
+    }
+    assert len(beats) == truth["figures"]["heartbeats_count"]
+    # Opening hours in Seoul lie within one UTC day.
+    days = {(device, sent[:10]) for device, sent in beats}
+    assert len(days) == truth["figures"]["device_days_count"]
+
+
+def test_week_has_a_rhythm(company):
+    out, _ = company
+    per_day = Counter(
+        day for (day,) in _query(out, "select date(created_at, '+9 hours') from receptions")
+    )
+    sundays = [per_day[str(START + timedelta(days=d))] for d in range(6, DAYS, 7)]
+    mondays = [per_day[str(START + timedelta(days=d))] for d in range(0, DAYS, 7)]
+    assert sum(sundays) * 3 < sum(mondays)
+    assert per_day["2026-06-03"] * 3 < per_day["2026-06-04"]
+
+
+def test_next_day_adds_and_never_rewrites(grown):
+    out, truth, before, _ = grown
+    after = _digests(out)
+    changed = {name for name, digest in before.items() if after.get(name) != digest}
+    assert changed == {"app_db/app.sqlite", "truth.json"}
+    assert truth["days"] == DAYS + 1 and truth["last_day"] == "2026-06-22"
+    added = set(after) - set(before)
+    assert "flow_events/2026-06-22.jsonl.gz" in added
+    assert "clinic_devices/heartbeats/2026-06-22.jsonl.gz" in added
+    assert any(name.startswith("ads_google_ads/ads_20260622_20260602_") for name in added)
+
+
+def test_next_day_changes_the_database(grown):
+    out, truth, _, old_path = grown
+    database = sqlite3.connect(out / "app_db" / "app.sqlite")
+    database.execute("attach ? as old", (str(old_path),))
+
+    def count(sql: str) -> int:
+        return database.execute(sql).fetchone()[0]
+
+    by_id = "select count(*) from {0} n join old.{0} o using (id) where "
+    new = "select count(*) from {0} where id not in (select id from old.{0})"
+    gone = "select count(*) from old.{0} where id not in (select id from {0})"
+    for table in ("bookings", "receptions", "prescriptions", "payments", "member_merges"):
+        assert count(new.format(table)) > 0, table
+    assert count(by_id.format("bookings") + "n.status <> o.status") > 0
+    assert count(by_id.format("bookings") + "n.status <> o.status and n.updated_at < "
+                 "'2026-06-21 15:00:00'") == 0
+    assert count(by_id.format("devices") + "n.hospital_id <> o.hospital_id "
+                 "and n.returned_at is null") == 1
+    assert count(by_id.format("hospitals") + "n.updated_at > o.updated_at") == 1
+    assert count(by_id.format("hospitals") + "n.addr <> o.addr and n.updated_at = o.updated_at")
+    for table in ("members", "reviews", "event_leads"):
+        assert count(gone.format(table)) > 0, table
+    erased = "select member_id from erasure_requests"
+    assert count(gone.format("members") + f" and id in ({erased})") == count(
+        gone.format("members")
+    )
+    assert count(f"select count(*) from reviews where member_id in ({erased})") == 0
+    assert count("select count(*) from members") == truth["figures"]["members_count"]
+    database.close()
+
+
+def test_next_day_is_repeatable_and_brings_the_month(tmp_path):
+    outs = [tmp_path / "a", tmp_path / "b"]
+    for out in outs:
+        simulate(out, days=1, scale=0.01, seed=3, start=date(2026, 6, 30))
+        append_day(out)
+    assert _digests(outs[0]) == _digests(outs[1])
+    assert (outs[0] / "hira" / "prices_2026-07.csv").is_file()
+
+
+def test_company_is_replaced_and_other_folders_refused(tmp_path):
+    out = tmp_path / "company"
+    told: list[tuple[str, float]] = []
+    simulate(out, days=2, scale=0.01, progress=lambda *args: told.append(args))
+    shares = [done for _, done in told]
+    assert shares == sorted(shares) and shares[-1] == 1.0
+    simulate(out, days=1, scale=0.01)
+    assert not list(out.glob("flow_events/2026-06-02*"))
+    (out / "thesis.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(ValueError, match="not a simulated company"):
+        simulate(out, days=1, scale=0.01)
+    assert (out / "thesis.txt").exists()
+    with pytest.raises(ValueError, match="no simulated company"):
+        append_day(tmp_path)
