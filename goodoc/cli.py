@@ -224,16 +224,17 @@ def status(as_json: AsJson = False) -> None:
         return
     if not tables:
         raise Refused("there is no warehouse yet: run `goodoc load` first")
-    grid = _grid("table", "loaded", ">live rows", ">quarantined", ">staging", ">marts", ">unaccounted", "note")
+    grid = _grid("table", "loaded", ">live rows", ">quarantined", ">in marts", ">unaccounted")
     for table in tables:
         hours = table.hours_since_load
         age = "never" if hours is None else f"{hours:.1f} h ago" if hours < 48 else f"{hours / 24:.0f} days ago"
         grid.add_row(
             f"{table.source}.{table.table}", age,
-            *map(_number, (table.live, table.quarantined, table.in_staging, table.in_marts, table.unaccounted)),
-            f"{table.outcome}: {table.message}" if table.message else "",
+            *map(_number, (table.live, table.quarantined, table.in_marts, table.unaccounted)),
         )  # fmt: skip
     out.print(grid)
+    for message in dict.fromkeys(f"{t.source}.{t.table}: {t.message}" for t in tables if t.message):
+        out.print(message, markup=False, soft_wrap=True)
     rejected = sum(table.quarantined for table in tables)
     missing = sum(table.unaccounted or 0 for table in tables)
     out.print(f"{rejected:,} rows in quarantine (`goodoc quarantine list`), {missing:,} rows unaccounted for")
