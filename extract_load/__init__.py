@@ -1,4 +1,4 @@
-"""Extract-load: copies every source table, exactly once, into raw tables. Knows neither dbt nor Dagster."""
+"""Extract-load: copies every source table, exactly once, into raw tables; knows no dbt model."""
 
 from extract_load.declaration import DeclarationError, Source, read_sources
 from extract_load.run import LoadReport, TableReport, load

@@ -20,9 +20,7 @@ from pydantic import (
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 ColumnType = Literal["string", "bigint", "numeric", "boolean", "date", "timestamp"]
-Privacy = Literal[
-    "none", "quasi", "sensitive", "pseudonym", "birth_year", "free_text", "drop"
-]
+Privacy = Literal["none", "quasi", "sensitive", "pseudonym", "birth_year", "free_text", "drop"]
 _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 _LAG = re.compile(r"^(\d+)([smhd])$")
 

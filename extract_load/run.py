@@ -1,4 +1,4 @@
-"""One run of extract-load over any number of sources: nothing lost, nothing doubled, all accounted for."""
+"""One run of extract-load over any number of sources: nothing lost, nothing doubled."""
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -81,9 +81,10 @@ def load(
 ) -> LoadReport:
     """Loads each table's new slices. One failing table or source doesn't stop the others.
 
-    `since`/`until` (UTC without zone) re-read a window: rows by their cursor, files by when they were
-    last modified. `replay` names (source, table) pairs to read again whole, to bring quarantined rows
-    in. `progress(report, done)` is called as rows arrive. The caller holds the writer lock.
+    `since`/`until` (UTC without zone) re-read a window: rows by their cursor, files by when they
+    were last modified. `replay` names (source, table) pairs to read again whole, to bring
+    quarantined rows in. `progress(report, done)` is called as rows arrive. The caller holds
+    the writer lock.
     """
     landing_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for left_over in landing_folder.glob("*.parquet"):
@@ -92,9 +93,16 @@ def load(
     report = LoadReport(uuid.uuid4().hex)
     with Lander(landing_folder, key, now) as lander:
         run = _Run(
-            warehouse, landing_folder, key, lander, since, until,
-            frozenset(replay), report.run_id, now,
-        )  # fmt: skip
+            warehouse,
+            landing_folder,
+            key,
+            lander,
+            since,
+            until,
+            frozenset(replay),
+            report.run_id,
+            now,
+        )
         for source in sources:
             report.tables += _load_source(source, run, progress or (lambda *_: None))
     return report
@@ -126,7 +134,9 @@ def _load_source(
             report.error = _one_line(error)
         report.seconds = (datetime.now(UTC) - started).total_seconds()
         outcome = "failed" if report.error else "loaded" if report.counts.read else "nothing new"
-        notes = [f"{name} has no privacy class and did not land" for name in sorted(report.undeclared)]
+        notes = [
+            f"{name} has no privacy class and did not land" for name in sorted(report.undeclared)
+        ]
         message = report.error or "; ".join(notes)
         run.warehouse.record_run(run.run_id, source, table, run.now, outcome, message)
         progress(report, True)
@@ -184,9 +194,15 @@ def _load_database(
             cursor_at = _furthest(path, table, run, run.warehouse.cursor(source, table))
         yield run.warehouse.commit(
             Load(
-                run.run_id, source, table, landing, run.now,
-                cursor_at=cursor_at, complete=complete, keys=keys,
-            )  # fmt: skip
+                run.run_id,
+                source,
+                table,
+                landing,
+                run.now,
+                cursor_at=cursor_at,
+                complete=complete,
+                keys=keys,
+            )
         )
     finally:
         path.unlink(missing_ok=True)
@@ -232,9 +248,14 @@ def _load_files(source: Source, table: Table, run: _Run, report: TableReport) ->
             report.undeclared |= part.undeclared
             yield run.warehouse.commit(
                 Load(
-                    run.run_id, source, table, landing, run.now,
-                    files=tuple(part.files), failed_files=tuple(part.failed.items()),
-                )  # fmt: skip
+                    run.run_id,
+                    source,
+                    table,
+                    landing,
+                    run.now,
+                    files=tuple(part.files),
+                    failed_files=tuple(part.failed.items()),
+                )
             )
         finally:
             path.unlink(missing_ok=True)

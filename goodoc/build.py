@@ -58,8 +58,12 @@ def build(
     manifest = parse(settings)
     arguments = ["build"]
     buildable = _buildable(settings, manifest, sources, selected)
-    nodes = [node for node in buildable.values() if node.resource_type in ("model", "seed", "snapshot")]
-    if selected or len(nodes) < sum(n.resource_type in ("model", "seed") for n in manifest.nodes.values()):
+    nodes = [
+        node for node in buildable.values() if node.resource_type in ("model", "seed", "snapshot")
+    ]
+    if selected or len(nodes) < sum(
+        n.resource_type in ("model", "seed") for n in manifest.nodes.values()
+    ):
         if not nodes:
             raise BuildError(f"no model can be built from {', '.join(selected)} alone")
         names = sorted(node.name for node in nodes)
@@ -110,7 +114,7 @@ def _remember(settings: Settings, report: BuildReport) -> None:
 
 
 def _prepare(settings: Settings, sources: dict[str, Source]) -> None:
-    """Raw tables of every declared source, empty where never loaded, so that models can be built."""
+    """Raw tables of every declared source, empty where never loaded: so models can be built."""
     with DuckDBWarehouse(settings.warehouse) as warehouse:
         for source in sources.values():
             warehouse.prepare(source)
@@ -135,9 +139,7 @@ def _buildable(
                 "select table_schema, table_name from information_schema.tables"
             ).fetchall()
         }
-    chosen = {
-        key for key, needs in origins.items() if needs & wanted and needs <= available
-    }
+    chosen = {key for key, needs in origins.items() if needs & wanted and needs <= available}
     for key in list(chosen):
         for parent in _ancestors(key, manifest):
             node = manifest.nodes.get(parent)
@@ -208,7 +210,9 @@ def _failure(node: object) -> str:
     file = node.node.original_file_path
     if str(node.status) == "fail":
         return f"test {node.node.name} found {node.failures:,} bad rows ({file})"
-    return f"{node.node.resource_type} {node.node.name} failed: {_first_line(node.message)} ({file})"
+    return (
+        f"{node.node.resource_type} {node.node.name} failed: {_first_line(node.message)} ({file})"
+    )
 
 
 def _first_line(problem: object) -> str:

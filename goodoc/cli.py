@@ -1,4 +1,4 @@
-"""`goodoc`: the one command an operator needs. Errors are one line, say what to do, exit non-zero."""
+"""`goodoc`: the operator's command. Errors are one line, say what to do, and exit non-zero."""
 
 import json
 import os
@@ -12,7 +12,15 @@ from typing import Annotated, Any
 import duckdb
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table as Grid
 
 from extract_load import DeclarationError, LoadReport, Source, TableReport, read_sources
@@ -22,8 +30,12 @@ from extract_load.loader.pseudonyms import MissingKeyError
 from extract_load.readers import database, files
 from goodoc.settings import Settings, SettingsError, from_environment
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
-quarantine_app = typer.Typer(no_args_is_help=True, help="Rejected rows, and a way to bring them in.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False
+)
+quarantine_app = typer.Typer(
+    no_args_is_help=True, help="Rejected rows, and a way to bring them in."
+)
 sources_app = typer.Typer(help="Lists the sources; `check` tries every declaration and connection.")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(sources_app, name="sources")
@@ -32,7 +44,9 @@ app.add_typer(sources_app, name="sources")
 out, err = Console(), Console(stderr=True, highlight=False)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")]
-Names = Annotated[list[str] | None, typer.Argument(metavar="[SOURCE]…", help="Source names; none: all.")]
+Names = Annotated[
+    list[str] | None, typer.Argument(metavar="[SOURCE]…", help="Source names; none: all.")
+]
 Day = Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="A Korean day, included.")]
 
 
@@ -46,8 +60,13 @@ def main() -> None:
     try:
         app()
     except (
-        DeclarationError, LockedError, MissingKeyError, Refused, SettingsError, WarehouseError,
-    ) as error:  # fmt: skip
+        DeclarationError,
+        LockedError,
+        MissingKeyError,
+        Refused,
+        SettingsError,
+        WarehouseError,
+    ) as error:
         err.print(f"goodoc: {error}", markup=False, soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
@@ -60,11 +79,17 @@ def main() -> None:
 
 @app.command()
 def simulate(
-    out_folder: Annotated[Path, typer.Option("--out", help="Where the source systems are written.")],
+    out_folder: Annotated[
+        Path, typer.Option("--out", help="Where the source systems are written.")
+    ],
     days: Annotated[int, typer.Option(min=1, help="Company days.")] = 90,
-    scale: Annotated[float, typer.Option(min=0.001, help="1 is about a million events in 90 days.")] = 1.0,
+    scale: Annotated[
+        float, typer.Option(min=0.001, help="1 is about a million events in 90 days.")
+    ] = 1.0,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 1,
-    append_day: Annotated[bool, typer.Option("--append-day", help="Add the next day to a company.")] = False,
+    append_day: Annotated[
+        bool, typer.Option("--append-day", help="Add the next day to a company.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Writes the source systems of a made-up company, and truth.json, the facts about them."""
@@ -90,7 +115,10 @@ def simulate(
         _print_json({"out": str(out_folder), "rows": truth["rows"], "sources_env": str(env_file)})
         return
     rows = sum(truth["rows"].values())
-    out.print(f"{rows:,} rows of {truth['days']} days in {time.monotonic() - started:.1f} s → {out_folder}")
+    out.print(
+        f"{rows:,} rows of {truth['days']} days in {time.monotonic() - started:.1f} s"
+        f" → {out_folder}"
+    )
     if key_file:
         out.print(f"made a pseudonym key for this demo: {key_file}")
     out.print(f"next: set -a; . {env_file}; set +a; goodoc run", soft_wrap=True)
@@ -110,7 +138,9 @@ def _ensure_demo_key(settings: Settings) -> Path | None:
 
 
 @app.command()
-def load(names: Names = None, since: Day = None, until: Day = None, as_json: AsJson = False) -> None:
+def load(
+    names: Names = None, since: Day = None, until: Day = None, as_json: AsJson = False
+) -> None:
     """Extract-load: copies what is new at the sources into raw tables, exactly once."""
     from goodoc.run import load_sources, writing
 
@@ -126,7 +156,9 @@ def load(names: Names = None, since: Day = None, until: Day = None, as_json: AsJ
 def build(
     since: Day = None,
     until: Day = None,
-    full_refresh: Annotated[bool, typer.Option("--full-refresh", help="Rebuild facts from raw.")] = False,
+    full_refresh: Annotated[
+        bool, typer.Option("--full-refresh", help="Rebuild facts from raw.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Builds and tests all models (dbt build), or the facts of a window of days."""
@@ -140,9 +172,13 @@ def build(
     try:
         with writing(settings, "goodoc build", _say), _BuildProgress() as progress:
             report = build_models(
-                settings, sources, since=_day(since), until=_day(until),
-                full_refresh=full_refresh, progress=progress,
-            )  # fmt: skip
+                settings,
+                sources,
+                since=_day(since),
+                until=_day(until),
+                full_refresh=full_refresh,
+                progress=progress,
+            )
     except BuildError as error:
         raise Refused(str(error)) from None
     _show_build(report, as_json)
@@ -181,7 +217,11 @@ def run(names: Names = None, as_json: AsJson = False) -> None:
     selected = _known(names, sources) if names else []
     started = time.monotonic()
     try:
-        with writing(settings, "goodoc run", _say), _LoadProgress() as loading, _BuildProgress() as building:
+        with (
+            writing(settings, "goodoc run", _say),
+            _LoadProgress() as loading,
+            _BuildProgress() as building,
+        ):
             report = run_all(settings, sources, selected, loading, building)
     except BuildError as error:
         raise Refused(str(error)) from None
@@ -227,17 +267,27 @@ def status(as_json: AsJson = False) -> None:
     grid = _grid("table", "loaded", ">live rows", ">quarantined", ">in marts", ">unaccounted")
     for table in tables:
         hours = table.hours_since_load
-        age = "never" if hours is None else f"{hours:.1f} h ago" if hours < 48 else f"{hours / 24:.0f} days ago"
+        age = (
+            "never"
+            if hours is None
+            else f"{hours:.1f} h ago"
+            if hours < 48
+            else f"{hours / 24:.0f} days ago"
+        )
         grid.add_row(
-            f"{table.source}.{table.table}", age,
+            f"{table.source}.{table.table}",
+            age,
             *map(_number, (table.live, table.quarantined, table.in_marts, table.unaccounted)),
-        )  # fmt: skip
+        )
     out.print(grid)
     for message in dict.fromkeys(f"{t.source}.{t.table}: {t.message}" for t in tables if t.message):
         out.print(message, markup=False, soft_wrap=True)
     rejected = sum(table.quarantined for table in tables)
     missing = sum(table.unaccounted or 0 for table in tables)
-    out.print(f"{rejected:,} rows in quarantine (`goodoc quarantine list`), {missing:,} rows unaccounted for")
+    out.print(
+        f"{rejected:,} rows in quarantine (`goodoc quarantine list`),"
+        f" {missing:,} rows unaccounted for"
+    )
 
 
 @quarantine_app.command("list")
@@ -298,7 +348,13 @@ def quarantine_replay(names: Names = None, as_json: AsJson = False) -> None:
         return
     narrowed = [
         source.model_copy(
-            update={"tables": {name: table for name, table in source.tables.items() if (source.source, name) in pairs}}
+            update={
+                "tables": {
+                    name: table
+                    for name, table in source.tables.items()
+                    if (source.source, name) in pairs
+                }
+            }
         )
         for source in sources.values()
         if source.source in {name for name, _ in pairs}
@@ -321,16 +377,26 @@ def sources_list(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         _print_json(
             [
-                {"source": s.source, "reader": s.reader, "place": s.connection or s.root,
-                 "tables": list(s.tables), "description": s.description}
+                {
+                    "source": s.source,
+                    "reader": s.reader,
+                    "place": s.connection or s.root,
+                    "tables": list(s.tables),
+                    "description": s.description,
+                }
                 for s in sources.values()
-            ]  # fmt: skip
+            ]
         )
         return
     grid = _grid("source", "reader", "read from", "tables", "description")
     for source in sources.values():
-        grid.add_row(source.source, source.reader, source.connection or source.root,
-                     ", ".join(source.tables), source.description)  # fmt: skip
+        grid.add_row(
+            source.source,
+            source.reader,
+            source.connection or source.root,
+            ", ".join(source.tables),
+            source.description,
+        )
     out.print(grid)
 
 
@@ -346,7 +412,8 @@ def sources_check(as_json: AsJson = False) -> None:
                 with database.connect(source) as connection:
                     for table in source.tables.values():
                         notes += [
-                            f"{source.file}: {table.name}.{name} has no privacy class and does not land"
+                            f"{source.file}: {table.name}.{name} has no privacy class"
+                            " and does not land"
                             for name in connection.undeclared(table)
                         ]
             else:
@@ -408,9 +475,15 @@ def _say(text: str) -> None:
 
 def _bar(title: str) -> Progress:
     return Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-        TimeElapsedColumn(), TimeRemainingColumn(), console=err, transient=True,
-    )  # fmt: skip
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=err,
+        transient=True,
+    )
 
 
 class _LoadProgress:
@@ -418,9 +491,14 @@ class _LoadProgress:
 
     def __init__(self) -> None:
         self.progress = Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed:,} rows"),
-            TextColumn("{task.fields[speed]}"), TimeElapsedColumn(), console=err, transient=True,
-        )  # fmt: skip
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            TextColumn("{task.completed:,} rows"),
+            TextColumn("{task.fields[speed]}"),
+            TimeElapsedColumn(),
+            console=err,
+            transient=True,
+        )
         self.started: float = 0.0
         self.task: Any = None
 
@@ -437,9 +515,11 @@ class _LoadProgress:
             self.task = self.progress.add_task("", total=None, speed="")
         seconds = max(time.monotonic() - self.started, 0.001)
         self.progress.update(
-            self.task, description=f"load {report.source}.{report.table}",
-            completed=report.counts.read, speed=f"{report.counts.read / seconds:,.0f} rows/s",
-        )  # fmt: skip
+            self.task,
+            description=f"load {report.source}.{report.table}",
+            completed=report.counts.read,
+            speed=f"{report.counts.read / seconds:,.0f} rows/s",
+        )
         if done:
             self.progress.remove_task(self.task)
             self.task = None
@@ -470,7 +550,9 @@ def _grid(*headers: str) -> Grid:
     grid = Grid(box=None, pad_edge=False, header_style="bold")
     for header in headers:
         right = header[0] == ">"
-        grid.add_column(header.removeprefix(">"), justify="right" if right else "left", no_wrap=right)
+        grid.add_column(
+            header.removeprefix(">"), justify="right" if right else "left", no_wrap=right
+        )
     return grid
 
 
@@ -482,11 +564,17 @@ def _load_dict(report: LoadReport) -> dict[str, Any]:
     return {
         "run_id": report.run_id,
         "tables": [
-            {"source": t.source, "table": t.table, **vars(t.counts), "seconds": round(t.seconds, 3),
-             "error": t.error, "undeclared_columns": sorted(t.undeclared)}
+            {
+                "source": t.source,
+                "table": t.table,
+                **vars(t.counts),
+                "seconds": round(t.seconds, 3),
+                "error": t.error,
+                "undeclared_columns": sorted(t.undeclared),
+            }
             for t in report.tables
         ],
-    }  # fmt: skip
+    }
 
 
 def _show_load(report: LoadReport, as_json: bool) -> None:
@@ -499,15 +587,22 @@ def _show_load(report: LoadReport, as_json: bool) -> None:
         speed = f"{c.read / table.seconds:,.0f}" if c.read and table.seconds else ""
         grid.add_row(
             f"{table.source}.{table.table}",
-            *map(_number, (c.read, c.loaded, c.quarantined, c.suppressed, c.vanished)), speed,
-        )  # fmt: skip
+            *map(_number, (c.read, c.loaded, c.quarantined, c.suppressed, c.vanished)),
+            speed,
+        )
     out.print(grid)
     for table in report.tables:
         if table.undeclared:
             names = ", ".join(sorted(table.undeclared))
-            err.print(f"{table.source}.{table.table}: no privacy class for {names}: did not land", markup=False, soft_wrap=True)
+            err.print(
+                f"{table.source}.{table.table}: no privacy class for {names}: did not land",
+                markup=False,
+                soft_wrap=True,
+            )
         if table.error:
-            err.print(f"goodoc: {table.source}.{table.table}: {table.error}", markup=False, soft_wrap=True)
+            err.print(
+                f"goodoc: {table.source}.{table.table}: {table.error}", markup=False, soft_wrap=True
+            )
 
 
 def _show_build(report: Any, as_json: bool) -> None:
@@ -515,8 +610,8 @@ def _show_build(report: Any, as_json: bool) -> None:
         _print_json(vars(report))
         return
     out.print(
-        f"build: {report.passed:,} passed, {report.warned:,} warned, {len(report.failures):,} failed,"
-        f" {report.skipped:,} skipped"
+        f"build: {report.passed:,} passed, {report.warned:,} warned,"
+        f" {len(report.failures):,} failed, {report.skipped:,} skipped"
     )
     for failure in report.failures:
         err.print(f"goodoc: {failure}", markup=False, soft_wrap=True)

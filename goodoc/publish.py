@@ -1,7 +1,7 @@
 """Makes the tested marts visible in one step, as a DuckDB file and as Parquet.
 
-`published` is a link to a release folder; publishing writes a new folder and turns the link. A reader
-sees the old release or the new one whole, and one that holds the old file open keeps it.
+`published` is a link to a release folder; publishing writes a new folder and turns the link. A
+reader sees the old release or the new one whole, and one that holds the old file open keeps it.
 """
 
 import os
@@ -36,13 +36,17 @@ class PublishedMart:
 
 
 def publish(settings: Settings) -> list[PublishedMart]:
-    """Publishes every built mart. Raises PublishError where a mart's last build failed or there is none.
+    """Publishes every built mart.
+
+    Raises PublishError where a mart's last build failed or there is none.
 
     The caller holds the writer lock.
     """
     if red := red_marts(settings):
         name, why = next(iter(red.items()))
-        raise PublishError(f"nothing published, the last build failed: {why} ({name} and {len(red) - 1} more)")
+        raise PublishError(
+            f"nothing published, the last build failed: {why} ({name} and {len(red) - 1} more)"
+        )
     names = built_marts(settings)
     if not names:
         raise PublishError("nothing to publish yet: run `goodoc build` first")
@@ -57,7 +61,9 @@ def publish(settings: Settings) -> list[PublishedMart]:
     return marts
 
 
-def _write(settings: Settings, release: Path, names: set[str], manifest: Manifest) -> list[PublishedMart]:
+def _write(
+    settings: Settings, release: Path, names: set[str], manifest: Manifest
+) -> list[PublishedMart]:
     marts = []
     (release / "parquet").mkdir()
     with duckdb.connect(":memory:") as connection:
@@ -65,7 +71,9 @@ def _write(settings: Settings, release: Path, names: set[str], manifest: Manifes
         connection.execute(
             f"attach '{release / 'marts.duckdb'}' as release (storage_version '{STORAGE_VERSION}')"
         )
-        models = [n for n in manifest.nodes.values() if n.resource_type == "model" and n.name in names]
+        models = [
+            n for n in manifest.nodes.values() if n.resource_type == "model" and n.name in names
+        ]
         for model in sorted(models, key=lambda node: (node.schema, node.name)):
             columns = [
                 column
@@ -76,7 +84,8 @@ def _write(settings: Settings, release: Path, names: set[str], manifest: Manifes
             table = f'release.{model.schema}."{model.name}"'
             connection.execute(f"create schema if not exists release.{model.schema}")
             connection.execute(
-                f'create table {table} as select {listed} from warehouse.{model.schema}."{model.name}"'
+                f"create table {table} as"
+                f' select {listed} from warehouse.{model.schema}."{model.name}"'
             )
             connection.execute(f"comment on table {table} is {_text(model.description)}")
             for column in columns:
@@ -86,7 +95,8 @@ def _write(settings: Settings, release: Path, names: set[str], manifest: Manifes
             folder = release / "parquet" / model.schema
             folder.mkdir(exist_ok=True)
             connection.execute(
-                f"copy {table} to '{folder / model.name}.parquet' (format parquet, compression zstd)"
+                f"copy {table} to '{folder / model.name}.parquet'"
+                " (format parquet, compression zstd)"
             )
             (rows,) = connection.execute(f"select count(*) from {table}").fetchone()
             marts.append(PublishedMart(model.schema, model.name, rows))

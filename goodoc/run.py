@@ -17,7 +17,7 @@ _KOREA = timedelta(hours=9)
 
 @dataclass
 class RunReport:
-    """What a whole run did. `published` is empty where a step before it failed, `why_not` says why."""
+    """What a whole run did. `published` is empty where a step failed, `why_not` says why."""
 
     loaded: LoadReport
     built: BuildReport
@@ -30,7 +30,9 @@ class RunReport:
 
 
 @contextmanager
-def writing(settings: Settings, purpose: str, say: Callable[[str], None] | None = None) -> Iterator[None]:
+def writing(
+    settings: Settings, purpose: str, say: Callable[[str], None] | None = None
+) -> Iterator[None]:
     """Holds the warehouse for one command; see extract_load.loader.lock.writer_lock."""
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with writer_lock(settings.home, purpose, settings.lock_wait, say):
@@ -68,7 +70,7 @@ def run(
     build_progress: Callable[[str, int, int], None] | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> RunReport:
-    """Load, build, publish. What failed to load keeps its old rows; a red build publishes nothing."""
+    """Load, build, publish. A failed table keeps its old rows; a red build publishes nothing."""
     say("load")
     wanted = [sources[name] for name in selected] if selected else list(sources.values())
     loaded = load_sources(settings, wanted, progress=load_progress)

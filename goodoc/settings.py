@@ -1,4 +1,4 @@
-"""From the environment to one total, explicit set of settings. Nothing falls back to a default target."""
+"""From the environment to one explicit set of settings; an unknown target is an error."""
 
 import os
 from dataclasses import dataclass

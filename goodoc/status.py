@@ -62,14 +62,27 @@ def status(settings: Settings, sources: dict[str, Source]) -> list[TableStatus]:
                 key = (source.source, table.name)
                 last, *counts = ledger.get(key, (None, 0, 0, 0, 0))
                 outcome, message = runs.get(key, (None, None))
-                hours = (datetime.now(UTC).replace(tzinfo=None) - last).total_seconds() / 3600 if last else None
+                hours = (
+                    (datetime.now(UTC).replace(tzinfo=None) - last).total_seconds() / 3600
+                    if last
+                    else None
+                )
                 live = _live(connection, source.schema_name, table.name)
                 staging, marts, unaccounted = balance.get(key, (None, None, None))
                 found.append(
                     TableStatus(
-                        source.source, table.name, last, hours, outcome, message or None,
-                        *(int(count) for count in counts), live, staging, marts, unaccounted,
-                    )  # fmt: skip
+                        source.source,
+                        table.name,
+                        last,
+                        hours,
+                        outcome,
+                        message or None,
+                        *(int(count) for count in counts),
+                        live,
+                        staging,
+                        marts,
+                        unaccounted,
+                    )
                 )
     return found
 

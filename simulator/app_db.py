@@ -205,8 +205,7 @@ TABLES = {
         """,
     ),
     "prescription_diagnoses": Table(
-        "prescription_id bigint, seq bigint, kcd_code text, is_main boolean, "
-        "updated_at timestamp",
+        "prescription_id bigint, seq bigint, kcd_code text, is_main boolean, updated_at timestamp",
         """
         select prescription_id, seq, case dirt
                 when 'kcd_with_dot' then kcd_code[1:3] || '.' || kcd_code[4:]
@@ -294,8 +293,7 @@ TABLES = {
     ),
     "erasure_requests": Table(
         "id bigint, member_id bigint, requested_at timestamp, reason text",
-        "select id, member_id, db_time(requested_at), reason, requested_at as touched "
-        "from erasure",
+        "select id, member_id, db_time(requested_at), reason, requested_at as touched from erasure",
     ),
 }
 

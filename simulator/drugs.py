@@ -11,9 +11,7 @@ from simulator.files import Tally, write_bytes
 from simulator.world import World, literal, run
 
 PRODUCTS = 3000
-PRICE_HEADER = (
-    "표준코드,제품코드,제품명,규격,단위,상한금액,업체명,주성분코드,주성분명,투여,분류"
-)
+PRICE_HEADER = "표준코드,제품코드,제품명,규격,단위,상한금액,업체명,주성분코드,주성분명,투여,분류"
 _ROUTES = {"A": "내복", "B": "주사", "C": "외용"}
 
 

@@ -23,8 +23,7 @@ _HEADERS = {
     "kakao_moment": (
         "date,adAccountId,campaignId,adGroupId,creativeId,imp,click,cost,conv_signup_7d,"
         "conv_purchase_p_7d",
-        "date,adAccountId,campaignId,campaignName,imp,click,cost,conv_signup_7d,"
-        "conv_purchase_p_7d",
+        "date,adAccountId,campaignId,campaignName,imp,click,cost,conv_signup_7d,conv_purchase_p_7d",
     ),
     "google_ads": (
         "segments.date,customer.id,campaign.id,ad_group.id,ad_group_ad.ad.id,metrics.impressions,"
@@ -190,8 +189,12 @@ def figures(con: duckdb.DuckDBPyConnection, world: World) -> dict[str, float]:
     by_medium = {row[0]: row[1:] for row in rows}
     result = {f"spend_supply_krw_{medium}": by_medium[medium][0] for medium in MEDIA}
     names = (
-        "spend_supply_krw_total", "spend_gross_krw_total", "impressions_total", "clicks_total",
-        "ad_conversions_total", "remainder_spend_supply_krw",
+        "spend_supply_krw_total",
+        "spend_gross_krw_total",
+        "impressions_total",
+        "clicks_total",
+        "ad_conversions_total",
+        "remainder_spend_supply_krw",
     )
     for position, name in enumerate(names):
         result[name] = sum(row[position] or 0 for row in by_medium.values())

@@ -336,13 +336,17 @@ _EVENT_COLUMNS = (
 
 # Columns with few values; the files are small, so other encodings would cost more than they save.
 _REPETITIVE = [
-    "event_name", "screen", "platform", "app_version", "utm_source", "utm_medium", "utm_campaign",
+    "event_name",
+    "screen",
+    "platform",
+    "app_version",
+    "utm_source",
+    "utm_medium",
+    "utm_campaign",
 ]
 
 
-def _write_app(
-    con: Connection, world: World, root: Path, tally: Tally, bad: BadLines
-) -> None:
+def _write_app(con: Connection, world: World, root: Path, tally: Tally, bad: BadLines) -> None:
     table = con.sql(
         f"""
         select date_trunc('hour', received_at + interval 9 hour) as file, {_EVENT_COLUMNS}, payload
@@ -388,12 +392,14 @@ def _with_bad_rows(part: pa.Table, world: World) -> pa.Table:
     for_future = _replaced(bad, "received_at", future)
     with_number = _replaced(bad, "payload", pa.array([f'{{"note": "본인 {number} 확인"}}']))
     middle = part.num_rows // 2
-    return pa.concat_tables([
-        part.slice(0, middle),
-        _replaced(for_future, "event_id", pa.array(["bad00000-bad0-4bad-bad0-bad0bad0bad1"])),
-        _replaced(with_number, "event_id", pa.array(["bad00000-bad0-4bad-bad0-bad0bad0bad2"])),
-        part.slice(middle),
-    ]).combine_chunks()
+    return pa.concat_tables(
+        [
+            part.slice(0, middle),
+            _replaced(for_future, "event_id", pa.array(["bad00000-bad0-4bad-bad0-bad0bad0bad1"])),
+            _replaced(with_number, "event_id", pa.array(["bad00000-bad0-4bad-bad0-bad0bad0bad2"])),
+            part.slice(middle),
+        ]
+    ).combine_chunks()
 
 
 def _replaced(row: pa.Table, name: str, values: pa.Array) -> pa.Table:
@@ -473,12 +479,18 @@ def write_telemetry(con: Connection, world: World, root: Path, tally: Tally) -> 
         tally.add("rows", "clinic_devices.heartbeats", written)
         for section, name, condition in (
             ("figures", "heartbeats_count", "not is_repeat"),
-            ("figures", "crashes_count", f"{crashed} and kst_day(true_at) between "
-             f"{literal(first)} and {literal(last)}"),
+            (
+                "figures",
+                "crashes_count",
+                f"{crashed} and kst_day(true_at) between {literal(first)} and {literal(last)}",
+            ),
             ("dirt", "clinic_devices.heartbeats.burst", "is_burst and not is_repeat"),
             ("dirt", "clinic_devices.heartbeats.clock_ahead", "sent_at > received_at"),
-            ("dirt", "clinic_devices.heartbeats.battery_out_of_range",
-             "battery_pct not between 0 and 100 and not is_repeat"),
+            (
+                "dirt",
+                "clinic_devices.heartbeats.battery_out_of_range",
+                "battery_pct not between 0 and 100 and not is_repeat",
+            ),
             ("dirt", "clinic_devices.heartbeats.delivered_twice", "is_repeat"),
         ):
             count = scalar(con, f"select count(*) from heartbeat where {condition}")
@@ -609,16 +621,34 @@ def write_emr_logs(con: Connection, world: World, root: Path, tally: Tally) -> N
     times = "2026-06-01 10:00:00\t2026-06-01 10:00:01"
     layouts = (
         (
-            "ubcare", ".csv", ",", "\r\n", "utf-8", seoul,
+            "ubcare",
+            ".csv",
+            ",",
+            "\r\n",
+            "utf-8",
+            seoul,
             "\ufeff로그번호,병원코드,벤더,버전,방향,구분,대상번호,시도,시작시각,종료시각,결과,오류코드",
-            "999,1,의사랑,4.1.0,push\r\n", "too_few_fields",
+            "999,1,의사랑,4.1.0,push\r\n",
+            "too_few_fields",
         ),
         (
-            "bit", ".tsv", "\t", "\n", "cp949", seoul, f"LOG_ID\tHOSP_CD\t{english}",
-            f"N/A\t1\tBIT\t4.1.0\tpush\treception\t1\t1\t{times}\tok\t\n", "not_a_number",
+            "bit",
+            ".tsv",
+            "\t",
+            "\n",
+            "cp949",
+            seoul,
+            f"LOG_ID\tHOSP_CD\t{english}",
+            f"N/A\t1\tBIT\t4.1.0\tpush\treception\t1\t1\t{times}\tok\t\n",
+            "not_a_number",
         ),
         (
-            "eghis", ".csv.gz", ";", "\n", "utf-8", utc,
+            "eghis",
+            ".csv.gz",
+            ";",
+            "\n",
+            "utf-8",
+            utc,
             "seq;hospital;emr;emr_version;dir;kind;ref;try;from;to;status;code",
             "999;1;이지스;4.1.0;push;reception;1;1;2026-06-01T01:00:00Z;2026-06-01T01:00:01Z;ok;;;x\n",
             "too_many_fields",

@@ -83,7 +83,11 @@ FIGURES = {
         **{
             f"bookings_{status}_count": f"count(*) filter (status = '{status}')"
             for status in (
-                "completed", "no_show", "cancelled_patient", "cancelled_hospital", "rejected",
+                "completed",
+                "no_show",
+                "cancelled_patient",
+                "cancelled_hospital",
+                "rejected",
                 "expired",
             )
         },
@@ -102,7 +106,11 @@ FIGURES = {
         **{
             f"receptions_{status}_count": f"count(*) filter (status = '{status}')"
             for status in (
-                "completed", "rejected", "sync_failed", "cancelled_patient", "expired_day_end",
+                "completed",
+                "rejected",
+                "sync_failed",
+                "cancelled_patient",
+                "expired_day_end",
             )
         },
         "receptions_self_check_in_count": "count(*) filter (channel in "

@@ -1,8 +1,8 @@
 """From what a reader saw to what may land: one set-based pass per slice, in DuckDB.
 
-A batch that arrives here has the declared columns (as text, or typed where the source is typed), and
-where it comes from files `_file` and `_line`; `_error` and `_text` mark a row that the reader could
-not take apart. The pass casts strictly, checks keys, clocks and resident numbers, replaces direct
+A batch that arrives here has the declared columns (as text, or typed where the source is typed),
+and where it comes from files `_file` and `_line`; `_error` and `_text` mark a row that the reader
+could not take apart. The pass casts strictly, checks keys, clocks and resident numbers, replaces direct
 identifiers, and writes one Parquet file: accepted rows, and rejected rows with their reason.
 """
 
@@ -109,14 +109,17 @@ def _conforming_query(
     table: Table, schema: dict[str, pa.DataType], now: datetime, key: PseudonymKey | None
 ) -> str:
     columns = [column for column in table.landed if column.name in schema]
-    typed = [f"{_typed(column, schema, table)} as \"{column.name}__typed\"" for column in columns]
+    typed = [f'{_typed(column, schema, table)} as "{column.name}__typed"' for column in columns]
     bookkeeping = [name for name in ("_file", "_line", "_error", "_text") if name in schema]
-    accepted = [f"{_private(column)} as \"{column.name}\"" for column in columns]
+    accepted = [f'{_private(column)} as "{column.name}"' for column in columns]
     if table.has_pseudonyms and key is not None:
         accepted.append(f"'{key.version}' as _key_version")
     key_text = ", ".join(
-        _private(column).replace("_accepted", "true") for column in columns if column.name in table.key
+        _private(column).replace("_accepted", "true")
+        for column in columns
+        if column.name in table.key
     )
+    reasons = ", ".join(_reasons(columns, schema, table, now))
     return f"""
     with typed as (
         select
@@ -126,7 +129,9 @@ def _conforming_query(
         from batches
     ),
     judged as (
-        select *, nullif(concat_ws('; ', {", ".join(_reasons(columns, schema, table, now))}), '') as _reason
+        select
+            *,
+            nullif(concat_ws('; ', {reasons}), '') as _reason
         from typed
     ),
     decided as (select *, _reason is null as _accepted from judged)
@@ -156,7 +161,9 @@ def _scanned(columns: list[Column], schema: dict[str, pa.DataType], table: Table
             parts.append(name)
         elif pa.types.is_integer(kind):
             # one that was stored as a number may have lost its leading zero
-            parts.append(f"case when {name} > 99999999999 then lpad(cast({name} as varchar), 13, '0') end")
+            parts.append(
+                f"case when {name} > 99999999999 then lpad(cast({name} as varchar), 13, '0') end"
+            )
     return f"concat_ws(chr(10), {', '.join(parts)})" if parts else "''"
 
 
@@ -203,7 +210,7 @@ def _reasons(
         name = column.name
         if column.type != "string":
             reasons.append(
-                f"case when \"{name}\" is not null and \"{name}__typed\" is null"
+                f'case when "{name}" is not null and "{name}__typed" is null'
                 f" then '{name} is no {column.type}' end"
             )
         if column.name in table.key:

@@ -107,8 +107,8 @@ class Counts:
 class Load:
     """What is to be moved into a raw table in one transaction.
 
-    `complete` says that the slice holds all there is: all rows of the table, or all rows of `files`.
-    `keys` are all keys at the source (same pseudonyms), for tables that compare them.
+    `complete` says that the slice holds all rows of the table. `keys` are all keys
+    at the source, for tables that compare them.
     """
 
     run_id: str
@@ -129,9 +129,13 @@ class DuckDBWarehouse:
     def __init__(self, path: Path):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
-            self.connection = duckdb.connect(str(path), config={"autoinstall_known_extensions": False})
+            self.connection = duckdb.connect(
+                str(path), config={"autoinstall_known_extensions": False}
+            )
         except duckdb.IOException as error:
-            raise WarehouseError(f"can't open the warehouse: {str(error).splitlines()[0]}") from None
+            raise WarehouseError(
+                f"can't open the warehouse: {str(error).splitlines()[0]}"
+            ) from None
         path.chmod(0o600)
         self.connection.execute("set timezone = 'UTC'")
         self.connection.execute(LEDGER)
@@ -234,9 +238,7 @@ class _Move:
         self.content = [column.name for column in load.table.landed]
         if load.table.has_pseudonyms:
             self.content.append("_key_version")
-        (self.load_id,) = self._one(
-            "select coalesce(max(load_id), 0) + 1 from raw_ledger.loads"
-        )
+        (self.load_id,) = self._one("select coalesce(max(load_id), 0) + 1 from raw_ledger.loads")
 
     def run(self) -> Counts:
         self._stage()
@@ -273,9 +275,7 @@ class _Move:
         return query
 
     def _stage(self) -> None:
-        self.connection.execute(
-            f"create or replace temp view landed as {self._landed()}"
-        )
+        self.connection.execute(f"create or replace temp view landed as {self._landed()}")
         self.overlapping = self._overlaps()
         decision = "'new'"
         joined = "accepted as b"
@@ -283,7 +283,11 @@ class _Move:
             same = " and ".join(
                 f'b."{name}" is not distinct from r."{name}"' for name in self.content
             )
-            older = f'r."{self.table.cursor}" > b."{self.table.cursor}"' if self.table.cursor else "false"
+            older = (
+                f'r."{self.table.cursor}" > b."{self.table.cursor}"'
+                if self.table.cursor
+                else "false"
+            )
             decision = f"""
                 case
                     when r._load_id is null then 'new'
@@ -291,19 +295,26 @@ class _Move:
                     when {older} then 'suppressed'
                     else 'changed'
                 end"""
-            joined = f"accepted as b left join ({self._present()}) as r on {self._matches('b', 'r')}"
+            joined = (
+                f"accepted as b left join ({self._present()}) as r on {self._matches('b', 'r')}"
+            )
         order = f'"{self.table.cursor}" desc nulls last' if self.table.cursor else "1"
         keys = ", ".join(f'"{name}"' for name in self.key)
         # a file's rows can't share their key; a database's could, where its key isn't enforced
-        copy = "1" if self.source.reader == "files" else (
-            f"row_number() over (partition by {keys} order by {order})"
+        copy = (
+            "1"
+            if self.source.reader == "files"
+            else (f"row_number() over (partition by {keys} order by {order})")
         )
         self.connection.execute(f"""
             create or replace temp table incoming as
             with accepted as (
-                select * exclude (_reason, _row, _key), {copy} as _copy from landed where _reason is null
+                select * exclude (_reason, _row, _key), {copy} as _copy
+                from landed where _reason is null
             )
-            select b.* exclude (_copy), case when b._copy > 1 then 'suppressed' else {decision} end as _decision
+            select
+                b.* exclude (_copy),
+                case when b._copy > 1 then 'suppressed' else {decision} end as _decision
             from {joined}
         """)
 
@@ -337,7 +348,9 @@ class _Move:
 
     def _decide(self) -> tuple[int, int, int]:
         found = dict(
-            self.connection.execute("select _decision, count(*) from incoming group by 1").fetchall()
+            self.connection.execute(
+                "select _decision, count(*) from incoming group by 1"
+            ).fetchall()
         )
         return found.get("new", 0), found.get("changed", 0), found.get("suppressed", 0)
 
@@ -360,7 +373,8 @@ class _Move:
         )
         self.connection.execute(
             f"insert into {self.raw} ({names}, _load_id, _extracted_at)"
-            f" select {names}, {self.load_id}, ? from incoming where _decision in ('new', 'changed')",
+            f" select {names}, {self.load_id}, ? from incoming"
+            " where _decision in ('new', 'changed')",
             [self.load.extracted_at],
         )
 
@@ -377,13 +391,18 @@ class _Move:
             scope = "true"
             if self.table.history:
                 scope = f"""r._load_id = (
-                    select max(n._load_id) from {self.raw} as n where {self._matches('n', 'r')})"""
+                    select max(n._load_id) from {self.raw} as n where {self._matches("n", "r")})"""
             key = ", ".join(f'r."{name}"' for name in self.key)
             # by key text, which rejected rows carry too: a rejected row has not vanished
-            there = f"select 1 from read_parquet('{path}') as b where b._key = concat_ws('|', {key})"
+            there = (
+                f"select 1 from read_parquet('{path}') as b where b._key = concat_ws('|', {key})"
+            )
         else:
             return 0
-        gone = f"r._deleted_at is null and r._load_id <> {self.load_id} and {scope} and not exists ({there})"
+        gone = (
+            f"r._deleted_at is null and r._load_id <> {self.load_id}"
+            f" and {scope} and not exists ({there})"
+        )
         self._note_moves("deleted", f"select _load_id from {self.raw} as r where {gone}")
         (count,) = self._one(
             f"update {self.raw} as r set _deleted_at = ?, _load_id = {self.load_id} where {gone}",
@@ -394,7 +413,8 @@ class _Move:
     def _note_moves(self, kind: str, load_ids: str) -> None:
         self.connection.execute(
             "insert into raw_ledger.moves"
-            f" select {self.load_id}, _load_id, ?, ?, ?, count(*) from ({load_ids}) group by _load_id",
+            f" select {self.load_id}, _load_id, ?, ?, ?, count(*)"
+            f" from ({load_ids}) group by _load_id",
             [self.source.source, self.table.name, kind],
         )
 
@@ -433,8 +453,8 @@ class _Move:
                 union all
                 select _file, null, null, 'the file can''t be read: ' || _reason, null from broken
             )
-            select md5(concat_ws('|', $source, $name, coalesce(file, ''), coalesce(line, 0), row_key,
-                reason, masked_row, row_number() over (
+            select md5(concat_ws('|', $source, $name, coalesce(file, ''), coalesce(line, 0),
+                row_key, reason, masked_row, row_number() over (
                     partition by file, line, row_key, reason, masked_row))) as quarantine_id, *
             from rows
             """,
@@ -474,7 +494,8 @@ class _Move:
         if load.files:
             self.connection.register("known", known)
             self.connection.execute(
-                f"insert or replace into raw_ledger.files select ?, ?, *, {self.load_id} from known",
+                "insert or replace into raw_ledger.files"
+                f" select ?, ?, *, {self.load_id} from known",
                 [self.source.source, self.table.name],
             ).fetchall()
             self.connection.unregister("known")

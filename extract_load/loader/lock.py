@@ -37,7 +37,9 @@ def writer_lock(
         except Timeout:
             who = _describe(holder)
             if time.monotonic() >= deadline:
-                raise LockedError(f"the warehouse is being written by {who}: try again later") from None
+                raise LockedError(
+                    f"the warehouse is being written by {who}: try again later"
+                ) from None
             if on_wait and not told:
                 on_wait(f"waiting for {who}")
                 told = True

@@ -17,7 +17,9 @@ _DIGIT = "[0-9０-９]"
 _BETWEEN = r"[-‐‑–—－\s]"
 # 6 + 7 digits that stand alone, the date part valid; the separator may be missing
 _DATE = r"[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
-_SUSPECT = f"(?:^|[^0-9０-９]){_DIGIT}{{6}}{_BETWEEN}{{0,3}}[1-8１-８]{_DIGIT}{{6}}(?:[^0-9０-９]|$)"
+_SUSPECT = (
+    f"(?:^|[^0-9０-９]){_DIGIT}{{6}}{_BETWEEN}{{0,3}}[1-8１-８]{_DIGIT}{{6}}(?:[^0-9０-９]|$)"
+)
 # non-digits are doubled before this one, so that two neighbours don't share their boundary
 _CANDIDATE = f"(?:^|[^0-9])({_DATE}{_BETWEEN}{{0,6}}[1-8][0-9]{{6}})(?:[^0-9]|$)"
 _PHONE = r"(?:\+?82[-. ]?|0)1[016789][-. ]?[0-9]{3,4}[-. ]?[0-9]{4}"
@@ -50,7 +52,7 @@ class PseudonymKey:
         return bytes(b ^ byte for b in secret.ljust(_BLOCK, b"\0"))
 
     def install(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Puts the two HMAC pads into variables of an in-memory connection (never into SQL text)."""
+        """Puts the two HMAC pads into variables of an in-memory connection, never into SQL text."""
         connection.execute("set variable inner_pad = $1::blob", [self._pad(0x36)])
         connection.execute("set variable outer_pad = $1::blob", [self._pad(0x5C)])
 

@@ -1,1 +1,1 @@
-"""Readers: each finds the slices of a table at its source and yields them as Arrow record batches."""
+"""Readers: each finds a table's slices at its source and yields them as Arrow record batches."""

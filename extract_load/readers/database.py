@@ -42,7 +42,9 @@ def connect(source: Source) -> Iterator["Database"]:
         if scheme == "sqlite":
             path = Path("/" + rest.lstrip("/")) if rest.startswith("/") else Path(rest)
             if not path.is_file():
-                raise ReadError(f"source {source.source}: there is no SQLite file at its connection")
+                raise ReadError(
+                    f"source {source.source}: there is no SQLite file at its connection"
+                )
             connection = sqlite.connect(f"file:{path}?mode=ro")
             database: Database = _SQLite(connection)
         elif scheme in ("postgres", "postgresql"):
@@ -128,8 +130,8 @@ class _SQLite(Database):
 
     def _stream(self, table: Table, columns: list[str], window: Window) -> pa.RecordBatchReader:
         texts = ", ".join(f'cast("{name}" as text) as "{name}"' for name in columns)
-        # The driver takes a column's type from its first rows. A first row of texts settles it, also
-        # where those rows are null; it is cut off again.
+        # The driver takes a column's type from its first rows. A first row of texts settles it,
+        # also where those rows are null; it is cut off again.
         first = ", ".join(f"'' as \"{name}\"" for name in columns)
         condition = _condition(table, window, "'{}'")
         stream = self._batches(

@@ -1,4 +1,4 @@
-"""Reads dropped files: CSV/TSV, JSON lines and Parquet, plain or gzip/zstd, any number per table."""
+"""Reads dropped files: CSV/TSV, JSON lines and Parquet, plain, gzip or zstd."""
 
 import codecs
 import csv
@@ -24,8 +24,20 @@ from extract_load.declaration import Source, Table
 _CHUNK = 16 * 1024 * 1024
 _SLICE_BYTES = 128 * 1024 * 1024
 _SLICE_FILES = 1000
-_FORMATS = {"csv": "csv", "tsv": "csv", "txt": "csv", "jsonl": "jsonl", "ndjson": "jsonl", "parquet": "parquet"}  # fmt: skip
-_MARKS = [("_file", pa.string()), ("_line", pa.int64()), ("_error", pa.string()), ("_text", pa.string())]  # fmt: skip
+_FORMATS = {
+    "csv": "csv",
+    "tsv": "csv",
+    "txt": "csv",
+    "jsonl": "jsonl",
+    "ndjson": "jsonl",
+    "parquet": "parquet",
+}
+_MARKS = [
+    ("_file", pa.string()),
+    ("_line", pa.int64()),
+    ("_error", pa.string()),
+    ("_text", pa.string()),
+]
 
 
 @dataclass(frozen=True)
@@ -70,7 +82,9 @@ class Slice:
     def _schema(self) -> pa.Schema:
         types = {column.name: pa.string() for column in self.table.landed}
         if self.format == "parquet":
-            with suppress(OSError, pa.ArrowException):  # an unreadable file is noted when its rows are read
+            with suppress(
+                OSError, pa.ArrowException
+            ):  # an unreadable file is noted when its rows are read
                 types |= _parquet_types(self.files[0], self.table)
         return pa.schema([*types.items(), *_MARKS])
 
@@ -306,7 +320,9 @@ def _broken_rows(broken: dict[int, tuple[str, str]]) -> pa.RecordBatch:
 
 def _read_json_lines(file: File, part: Slice) -> Iterator[pa.RecordBatch]:
     """One JSON object a line, values as text; nested values stay JSON text."""
-    names = [column.name for column in part.table.landed if column.name not in part.table.name_columns]
+    names = [
+        column.name for column in part.table.landed if column.name not in part.table.name_columns
+    ]
     theirs = {ours: header for header, ours in part.table.header.items()}
     paths = [f'$."{theirs.get(name, name)}"' for name in names]
     values = ", ".join(f'fields[{n}] as "{name}"' for n, name in enumerate(names, 1))
@@ -347,9 +363,10 @@ def _read_json_lines(file: File, part: Slice) -> Iterator[pa.RecordBatch]:
 def _lines(file: File, encoding: str) -> Iterator[pa.Array]:
     """The file's lines, in arrays of some megabytes."""
     rest = ""
-    with _open(file) as stream, io.TextIOWrapper(
-        stream, encoding, errors="replace", newline="\n"
-    ) as text:
+    with (
+        _open(file) as stream,
+        io.TextIOWrapper(stream, encoding, errors="replace", newline="\n") as text,
+    ):
         while chunk := text.read(_CHUNK):
             head, newline, tail = (rest + chunk).rpartition("\n")
             if newline:

@@ -44,7 +44,11 @@ class Lab:
         with DuckDBWarehouse(self.warehouse) as warehouse:
             key = options.pop("key", KEY)
             return load(
-                read_sources(self.sources).values(), warehouse, self.folder / "landing", key, **options
+                read_sources(self.sources).values(),
+                warehouse,
+                self.folder / "landing",
+                key,
+                **options,
             )
 
     def query(self, query: str) -> list[tuple[Any, ...]]:
@@ -130,5 +134,3 @@ def company(small_company: Path, tmp_path: Path) -> Iterator[Path]:
     environment = copy / "sources.env"
     environment.write_text(environment.read_text().replace(str(small_company), str(copy)))
     yield copy
-
-

@@ -1,4 +1,4 @@
-"""What an operator meets: one-line errors that say what to do, exit codes, JSON, and no traceback."""
+"""What an operator meets: one-line errors that say what to do, exit codes, JSON."""
 
 import json
 from pathlib import Path
@@ -35,7 +35,11 @@ def drops(goodoc: Goodoc, tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "environment", "says"),
     [
-        (("status",), {"GOODOC_TARGET": "mysql"}, "GOODOC_TARGET is 'mysql': it must be one of duckdb"),
+        (
+            ("status",),
+            {"GOODOC_TARGET": "mysql"},
+            "GOODOC_TARGET is 'mysql': it must be one of duckdb",
+        ),
         (("load", "nix"), {}, "there is no source nix"),
         (("load", "--since", "yesterday"), {}, "'yesterday' is no day"),
         (("build", "--until", "2026-01-01"), {}, "--until needs --since"),
@@ -77,7 +81,10 @@ def test_quarantine_replay_brings_the_rows_in(goodoc: Goodoc, drops: Path) -> No
     result = goodoc("quarantine", "replay")
     assert result.returncode == 0, result.stderr
     assert "0 rows are still in quarantine" in result.stdout
-    assert goodoc.query("select code, amount from raw_drops.rows order by 1") == [("007", 1), ("x", 2)]
+    assert goodoc.query("select code, amount from raw_drops.rows order by 1") == [
+        ("007", 1),
+        ("x", 2),
+    ]
     assert "nothing is in quarantine" in goodoc("quarantine", "replay").stdout
 
 

@@ -1,4 +1,4 @@
-"""The whole way, from a made-up company's source systems to the published marts, against its truth."""
+"""The whole way, from a made-up company's systems to the published marts, against its truth."""
 
 import json
 import subprocess
@@ -21,7 +21,7 @@ def truth(company: Path) -> dict:
 
 
 def differences(goodoc: Goodoc, company: Path) -> dict[str, tuple]:
-    """Figure -> (truth, mart) where they differ; every figure has a query and every query a figure."""
+    """Figure -> (truth, mart) where they differ; each figure has a query, each query a figure."""
     figures = truth(company)["figures"]
     assert set(figures) == set(FIGURES)
     found = {name: goodoc.query(query)[0][0] for name, query in FIGURES.items()}
@@ -33,7 +33,7 @@ def differences(goodoc: Goodoc, company: Path) -> dict[str, tuple]:
 
 
 def loaded_as_the_truth_says(goodoc: Goodoc, company: Path) -> None:
-    """Every row that lies at the sources was read; what had to be rejected was, and nothing else."""
+    """Every row at the sources was read; what had to be rejected was, and nothing else."""
     facts = truth(company)
     status = {
         f"{table['source']}.{table['table']}": table
@@ -53,8 +53,9 @@ def loaded_as_the_truth_says(goodoc: Goodoc, company: Path) -> None:
 
 def contents(goodoc: Goodoc) -> dict[str, list[tuple]]:
     marts = goodoc.query(
-        "select table_schema || '.' || table_name from information_schema.tables where table_schema in"
-        " ('core', 'marketing', 'tablet_usage', 'prescription', 'booking_flow') order by 1"
+        "select table_schema || '.' || table_name from information_schema.tables"
+        " where table_schema in ('core', 'marketing', 'tablet_usage', 'prescription', 'booking_flow')"
+        " order by 1"
     )
     return {mart: goodoc.query(f"select * from {mart} order by all") for (mart,) in marts}
 
@@ -63,7 +64,9 @@ def test_every_figure_is_right_at_first_after_two_days_and_after_a_full_refresh(
     goodoc: Goodoc, company: Path
 ) -> None:
     goodoc.use(company)
-    made_key = goodoc("simulate", "--out", str(goodoc.home.parent / "other"), "--days", "2", "--scale", "0.01")
+    made_key = goodoc(
+        "simulate", "--out", str(goodoc.home.parent / "other"), "--days", "2", "--scale", "0.01"
+    )
     assert made_key.returncode == 0, made_key.stderr
     assert (goodoc.home / "pseudonym.key").stat().st_mode & 0o777 == 0o600
 
@@ -110,7 +113,9 @@ def test_a_red_test_publishes_nothing_and_says_why(goodoc: Goodoc, company: Path
 
     # plant a row that breaks a key of a mart
     with duckdb.connect(str(goodoc.home / "warehouse.duckdb")) as connection:
-        connection.execute("insert into raw_app_db.doctors select * from raw_app_db.doctors limit 1")
+        connection.execute(
+            "insert into raw_app_db.doctors select * from raw_app_db.doctors limit 1"
+        )
     red = goodoc("run")
     assert red.returncode == 1
     assert "nothing published: test " in red.stderr and "found 1 bad row" in red.stderr
@@ -120,7 +125,8 @@ def test_a_red_test_publishes_nothing_and_says_why(goodoc: Goodoc, company: Path
 
     with duckdb.connect(str(goodoc.home / "warehouse.duckdb")) as connection:
         connection.execute(
-            "delete from raw_app_db.doctors where rowid in (select max(rowid) from raw_app_db.doctors)"
+            "delete from raw_app_db.doctors"
+            " where rowid in (select max(rowid) from raw_app_db.doctors)"
         )
     green = goodoc("run")
     assert green.returncode == 0, green.stderr
@@ -132,7 +138,9 @@ def test_a_red_test_publishes_nothing_and_says_why(goodoc: Goodoc, company: Path
 
 def test_the_published_copy_is_whole_described_and_without_person_keys(published: Goodoc) -> None:
     file = "published/marts.duckdb"
-    columns = published.query("select schema_name, table_name, column_name, comment from duckdb_columns()", file)
+    columns = published.query(
+        "select schema_name, table_name, column_name, comment from duckdb_columns()", file
+    )
     assert columns and all(comment for *_, comment in columns)
     assert not [name for _, _, name, _ in columns if name.endswith(("member_key", "_token"))]
     for schema, table in {(schema, table) for schema, table, *_ in columns}:
@@ -163,7 +171,9 @@ def test_a_run_with_nothing_new_changes_nothing(published: Goodoc) -> None:
     assert sum(table["loaded"] for table in json.loads(result.stdout)["load"]["tables"]) == 0
     after = contents(published)
     balance = "core.fct_row_balance"  # it counts the reading again, too
-    assert {k: v for k, v in before.items() if k != balance} == {k: v for k, v in after.items() if k != balance}
+    assert {k: v for k, v in before.items() if k != balance} == {
+        k: v for k, v in after.items() if k != balance
+    }
 
 
 def test_modes_keep_everything_to_the_owner(published: Goodoc) -> None:
@@ -174,12 +184,15 @@ def test_modes_keep_everything_to_the_owner(published: Goodoc) -> None:
     assert open_to_others == []
 
 
-def test_no_direct_identifier_is_anywhere_in_the_home(published: Goodoc, small_company: Path) -> None:
+def test_no_direct_identifier_is_anywhere_in_the_home(
+    published: Goodoc, small_company: Path
+) -> None:
     import sqlite3
 
     with sqlite3.connect(small_company / "app_db" / "app.sqlite") as connection:
         people = connection.execute(
-            "select phone, name, email, ci from members where phone is not null and email is not null limit 50"
+            "select phone, name, email, ci from members"
+            " where phone is not null and email is not null limit 50"
         ).fetchall()
     canaries = {value.encode() for row in people for value in row if value and len(value) > 6}
     assert len(canaries) > 50
@@ -197,7 +210,8 @@ def test_a_run_killed_in_the_build_ends_right_the_next_time(goodoc: Goodoc, comp
     (goodoc.home / "pseudonym.key").write_text("k" * 32)
     assert goodoc("load").returncode == 0
     build = subprocess.Popen(
-        [sys.executable, "-c", "from goodoc.cli import main; main()", "build"], env=goodoc.environment
+        [sys.executable, "-c", "from goodoc.cli import main; main()", "build"],
+        env=goodoc.environment,
     )
     deadline = time.monotonic() + 120
     while not (goodoc.home / "warehouse.duckdb.wal").exists() and time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""Databases: a cursor with lag, full copies, history and vanished rows; SQLite and Postgres alike."""
+"""Databases: cursor and lag, full copies, history, vanished rows; SQLite and Postgres alike."""
 
 import sqlite3
 import tempfile
@@ -37,7 +37,10 @@ class Shop(Protocol):
 class SQLiteShop:
     def __init__(self, file: Path):
         self.file = file
-        self.run("create table orders (id integer primary key, amount numeric, note text, updated_at text)")
+        self.run(
+            "create table orders"
+            " (id integer primary key, amount numeric, note text, updated_at text)"
+        )
 
     def run(self, statement: str) -> None:
         with sqlite3.connect(self.file) as connection:
@@ -98,7 +101,9 @@ def counts(lab: Lab, **options: Any) -> tuple[int, int, int, int, int]:
 
 
 def live(lab: Lab, columns: str = "id, note") -> list[tuple]:
-    return lab.query(f"select {columns} from raw_shop.orders where _deleted_at is null order by id, _load_id")
+    return lab.query(
+        f"select {columns} from raw_shop.orders where _deleted_at is null order by id, _load_id"
+    )
 
 
 def test_values_land_exactly(lab: Lab, shop: Shop) -> None:
@@ -130,7 +135,9 @@ def test_rows_at_the_very_cursor_and_within_the_lag_land(lab: Lab, shop: Shop) -
     declare(lab)
     insert(shop, (1, 1, "a", "2026-01-02 00:00:00"))
     counts(lab)
-    insert(shop, (2, 1, "same instant", "2026-01-02 00:00:00"), (3, 1, "late", "2026-01-01 23:51:00"))
+    insert(
+        shop, (2, 1, "same instant", "2026-01-02 00:00:00"), (3, 1, "late", "2026-01-01 23:51:00")
+    )
     assert counts(lab) == (3, 2, 0, 1, 0)
     assert len(live(lab)) == 3
 
@@ -147,7 +154,9 @@ def test_a_change_replaces_its_row_and_an_older_version_never_does(lab: Lab, sho
     assert live(lab) == [(1, "newer"), (2, "b")]
 
 
-def test_a_row_from_the_future_is_quarantined_and_hides_nothing_after_it(lab: Lab, shop: Shop) -> None:
+def test_a_row_from_the_future_is_quarantined_and_hides_nothing_after_it(
+    lab: Lab, shop: Shop
+) -> None:
     declare(lab)
     insert(shop, (1, 1, "a", "2026-01-01 00:00:00"), (2, 1, "future", "2099-01-01 00:00:00"))
     assert counts(lab) == (2, 1, 1, 0, 0)
@@ -156,7 +165,9 @@ def test_a_row_from_the_future_is_quarantined_and_hides_nothing_after_it(lab: La
     read, loaded, quarantined, suppressed, _ = counts(lab)
     assert (loaded, quarantined, read) == (1, 0, 1 + suppressed)
     assert live(lab) == [(1, "a"), (3, "after")]
-    assert lab.query("select reason from raw_ledger.quarantine") == [("updated_at lies in the future",)]
+    assert lab.query("select reason from raw_ledger.quarantine") == [
+        ("updated_at lies in the future",)
+    ]
     shop.run("update orders set updated_at = '2026-01-03 00:00:00' where id = 2")
     counts(lab)
     assert len(live(lab)) == 3
@@ -198,12 +209,18 @@ def test_a_full_table_marks_what_vanished_and_takes_it_back(lab: Lab, shop: Shop
 
 def test_compared_keys_find_hard_deletes_of_incremental_tables(lab: Lab, shop: Shop) -> None:
     declare(lab, CURSOR + "\n        deletes: compare_keys")
-    insert(shop, *((n, 1, "x", "2026-01-01 00:00:00") for n in (1, 2, 3)), (4, 1, "y", "2026-02-01 00:00:00"))
+    insert(
+        shop,
+        *((n, 1, "x", "2026-01-01 00:00:00") for n in (1, 2, 3)),
+        (4, 1, "y", "2026-02-01 00:00:00"),
+    )
     counts(lab)
     shop.run("delete from orders where id in (1, 3)")
     assert counts(lab)[4] == 2
     assert [row[0] for row in live(lab)] == [2, 4]
-    ((_, before),) = lab.query("select count(*), max(_load_id) from raw_shop.orders where _deleted_at is not null")
+    ((_, before),) = lab.query(
+        "select count(*), max(_load_id) from raw_shop.orders where _deleted_at is not null"
+    )
     assert before == 2, "the mark is a change of its own, so that facts see it"
 
 
@@ -230,7 +247,9 @@ def test_history_keeps_each_changed_version(lab: Lab, shop: Shop) -> None:
     assert live(lab) == [(1, "first"), (1, "second"), (1, "first"), (2, "same")]
     shop.run("delete from orders where id = 1")
     assert counts(lab)[4] == 1
-    assert lab.query("select note, _load_id from raw_shop.orders where _deleted_at is not null") == [("first", 4)]
+    assert lab.query(
+        "select note, _load_id from raw_shop.orders where _deleted_at is not null"
+    ) == [("first", 4)]
 
 
 def test_a_rejected_row_has_not_vanished(lab: Lab, shop: Shop) -> None:
@@ -281,10 +300,14 @@ def test_an_older_warehouse_reads_again_what_it_lacks(lab: Lab, shop: Shop, tmp_
     assert len(live(lab)) == 3
 
 
-def test_direct_identifiers_never_land(lab: Lab, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_direct_identifiers_never_land(
+    lab: Lab, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     secret = "01012345678"
     declare(lab, CURSOR, SHOP.replace("note: string none", "note: string pseudonym(phone)"))
-    insert(shop, (1, 1, "010-1234-5678", "2026-01-01 00:00:00"), (2, 1, secret, "2099-01-01 00:00:00"))
+    insert(
+        shop, (1, 1, "010-1234-5678", "2026-01-01 00:00:00"), (2, 1, secret, "2099-01-01 00:00:00")
+    )
     counts(lab)
     ((token, version),) = lab.query("select note, _key_version from raw_shop.orders")
     assert len(token) == 64 and version
@@ -298,13 +321,23 @@ def test_direct_identifiers_never_land(lab: Lab, shop: Shop, monkeypatch: pytest
     assert "two keys never mix" in table.error
 
 
-def test_a_failing_source_does_not_stop_the_others(lab: Lab, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_source_does_not_stop_the_others(
+    lab: Lab, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     declare(lab)
     insert(shop, (1, 1, "a", "2026-01-01 00:00:00"))
     monkeypatch.setenv("GONE", "sqlite:////nowhere/secret-password.sqlite")
-    lab.declare(SHOP.replace("OPTIONS", CURSOR).replace("source: shop", "source: gone").replace("${SHOP}", "${GONE}"), "gone")
+    lab.declare(
+        SHOP.replace("OPTIONS", CURSOR)
+        .replace("source: shop", "source: gone")
+        .replace("${SHOP}", "${GONE}"),
+        "gone",
+    )
     report = lab.load()
-    assert [(table.source, bool(table.error)) for table in report.tables] == [("gone", True), ("shop", False)]
+    assert [(table.source, bool(table.error)) for table in report.tables] == [
+        ("gone", True),
+        ("shop", False),
+    ]
     assert "secret-password" not in report.failed[0].error
     assert len(live(lab)) == 1
 

@@ -33,7 +33,9 @@ def mistake(lab: Lab, text: str) -> str:
 def test_every_shipped_source_is_well_declared() -> None:
     sources = read_sources(PROJECT / "extract_load" / "sources")
     assert len(sources) >= 11
-    assert all(column.privacy for s in sources.values() for t in s.tables.values() for column in t.columns)
+    assert all(
+        column.privacy for s in sources.values() for t in s.tables.values() for column in t.columns
+    )
 
 
 def test_defaults_and_normalisation_are_read(lab: Lab) -> None:
@@ -60,17 +62,23 @@ def test_defaults_and_normalisation_are_read(lab: Lab) -> None:
         ("id: bigint none", "id: !!python/object:os.system x", 12, "YAML tag"),
     ],
 )
-def test_a_mistake_names_file_and_line(lab: Lab, line: str, instead: str, at: int, says: str) -> None:
+def test_a_mistake_names_file_and_line(
+    lab: Lab, line: str, instead: str, at: int, says: str
+) -> None:
     text = mistake(lab, GOOD.replace(line, instead))
     assert "shop.yml:" in text
     assert says in text
     # a whole-table rule points at the table, anything else at its own line
     lines = {int(part.split(":")[1]) for part in text.splitlines()}
-    assert at in lines or (says.endswith("is not among") and 6 in lines) or says == "needs connection"
+    assert (
+        at in lines or (says.endswith("is not among") and 6 in lines) or says == "needs connection"
+    )
 
 
 def test_every_mistake_is_told_at_once(lab: Lab) -> None:
-    text = mistake(lab, GOOD.replace("lag: 10m", "lag: soon").replace("reader: database", "reader: x"))
+    text = mistake(
+        lab, GOOD.replace("lag: 10m", "lag: soon").replace("reader: database", "reader: x")
+    )
     assert len(text.splitlines()) >= 2
 
 

@@ -101,18 +101,24 @@ def prepare(lab: Lab, rows: int = 3000) -> None:
         for table in ("orders", "items"):
             connection.execute(f"create table {table} (id integer primary key, amount, updated_at)")
             connection.executemany(
-                f"insert into {table} values (?, ?, '2026-01-01 00:00:00')", [(i, i) for i in range(rows)]
+                f"insert into {table} values (?, ?, '2026-01-01 00:00:00')",
+                [(i, i) for i in range(rows)],
             )
     assert not lab.load(key=None).failed
-    (lab.files / "1.csv").write_text("code,amount\n" + "".join(f"new-{i},{i}\n" for i in range(500)))
+    (lab.files / "1.csv").write_text(
+        "code,amount\n" + "".join(f"new-{i},{i}\n" for i in range(500))
+    )
     (lab.files / "3.csv").write_text("code,amount\nlast,1\nbad,x\n")
     with sqlite3.connect(lab.database) as connection:
         for table in ("orders", "items"):
             connection.execute(
-                f"update {table} set amount = -1, updated_at = '2026-02-01 00:00:00' where id % 10 = 0"
+                f"update {table} set amount = -1, updated_at = '2026-02-01 00:00:00'"
+                " where id % 10 = 0"
             )
             connection.execute(f"delete from {table} where id % 10 = 1")
-            connection.execute(f"insert into {table} values (?, 1, '2026-02-01 00:00:00')", (rows + 1,))
+            connection.execute(
+                f"insert into {table} values (?, 1, '2026-02-01 00:00:00')", (rows + 1,)
+            )
 
 
 def run_until_killed(lab: Lab, point: tuple) -> None:
@@ -126,7 +132,11 @@ def run_until_killed(lab: Lab, point: tuple) -> None:
 
 def contents(lab: Lab) -> dict[str, list[tuple]]:
     """All live rows, without the bookkeeping that may differ between one run and two."""
-    tables = {"raw_drops.rows": "_file, _line, code, amount", "raw_shop.orders": "*", "raw_shop.items": "*"}
+    tables = {
+        "raw_drops.rows": "_file, _line, code, amount",
+        "raw_shop.orders": "*",
+        "raw_shop.items": "*",
+    }
     return {
         table: lab.query(
             f"select {columns.replace('*', 'id, amount, updated_at')} from {table}"
@@ -198,6 +208,14 @@ with writer_lock(Path(sys.argv[1]), "goodoc load", 0):
 """
 
 
+READ = """
+import duckdb, sys, time
+connection = duckdb.connect(sys.argv[1], read_only=True)
+print("open", flush=True)
+time.sleep(60)
+"""
+
+
 @pytest.fixture
 def holder(lab: Lab) -> subprocess.Popen:
     process = subprocess.Popen(
@@ -244,8 +262,10 @@ def test_two_commands_at_once_load_every_row_once(lab: Lab) -> None:
         from extract_load.loader.duckdb_warehouse import DuckDBWarehouse
         from extract_load.loader.lock import writer_lock
         folder = Path(sys.argv[1])
-        with writer_lock(folder, "goodoc load", 60), DuckDBWarehouse(folder / "warehouse.duckdb") as warehouse:
-            sys.exit(bool(load(read_sources(folder / "sources").values(), warehouse, folder / "landing", None).failed))
+        sources = read_sources(folder / "sources").values()
+        with writer_lock(folder, "goodoc load", 60):
+            with DuckDBWarehouse(folder / "warehouse.duckdb") as warehouse:
+                sys.exit(bool(load(sources, warehouse, folder / "landing", None).failed))
     """)
     runs = [
         subprocess.Popen([sys.executable, "-c", script, str(lab.folder)], stderr=subprocess.PIPE)
@@ -258,10 +278,8 @@ def test_two_commands_at_once_load_every_row_once(lab: Lab) -> None:
 def test_a_reader_of_the_warehouse_delays_but_does_not_break_a_load(lab: Lab) -> None:
     prepare(lab)
     reader = subprocess.Popen(
-        [sys.executable, "-c", "import duckdb, sys, time; c = duckdb.connect(sys.argv[1], read_only=True);"
-         " print('open', flush=True); time.sleep(60)", str(lab.warehouse)],
-        stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [sys.executable, "-c", READ, str(lab.warehouse)], stdout=subprocess.PIPE, text=True
+    )
     try:
         assert reader.stdout.readline() == "open\n"
         from extract_load.loader.duckdb_warehouse import WarehouseError

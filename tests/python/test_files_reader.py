@@ -1,4 +1,4 @@
-"""Dropped files: whatever their encoding, layout or mistakes, each row lands once or is in quarantine."""
+"""Dropped files: whatever is in them, each row lands once or is in quarantine."""
 
 import gzip
 from pathlib import Path
@@ -41,7 +41,9 @@ def drop(lab: Lab, name: str, text: str, encoding: str = "utf-8") -> Path:
 
 
 def rows(lab: Lab, columns: str = "code, amount, note") -> list[tuple]:
-    return lab.query(f"select {columns} from raw_drops.rows where _deleted_at is null order by _file, _line")
+    return lab.query(
+        f"select {columns} from raw_drops.rows where _deleted_at is null order by _file, _line"
+    )
 
 
 def quarantine(lab: Lab) -> list[tuple]:
@@ -58,7 +60,17 @@ def counts(lab: Lab, **options: object) -> tuple[int, int, int, int, int]:
 
 def test_codes_texts_and_newlines_land_byte_exact(lab: Lab) -> None:
     declare(lab)
-    values = ["007", "1E5", "1,234", "20240230", 'say ""hi""', "line\nbreak", "😀 한글", " padded ", "NULL"]
+    values = [
+        "007",
+        "1E5",
+        "1,234",
+        "20240230",
+        'say ""hi""',
+        "line\nbreak",
+        "😀 한글",
+        " padded ",
+        "NULL",
+    ]
     drop(lab, "a.csv", HEADER + "".join(f'"{v}",1,2026-01-01 00:00:00,x\n' for v in values))
     assert counts(lab) == (9, 9, 0, 0, 0)
     assert [row[0] for row in rows(lab)] == [v.replace('""', '"') for v in values]
@@ -71,9 +83,7 @@ def test_empty_is_null_and_quoted_empty_is_text(lab: Lab) -> None:
     assert rows(lab, "code, seen_at, note") == [(None, None, "")]
 
 
-@pytest.mark.parametrize(
-    "bad", ["1.0", "1E5", "007", "1,234", "x", "99999999999999999999", "１２"]
-)
+@pytest.mark.parametrize("bad", ["1.0", "1E5", "007", "1,234", "x", "99999999999999999999", "１２"])
 def test_what_is_no_bigint_is_never_altered(lab: Lab, bad: str) -> None:
     declare(lab)
     drop(lab, "a.csv", HEADER + f'a,"{bad}",,\nb,2,,\n')
@@ -183,7 +193,11 @@ def test_broken_files_are_quarantined_and_the_others_land(lab: Lab) -> None:
     drop(lab, "3.csv", "")
     drop(lab, "4.csv", "code,amount\na,1\n")
     assert counts(lab) == (2003, 2000, 3, 0, 0)
-    assert [file for file, line, _ in quarantine(lab) if line is None] == ["2.csv.gz", "3.csv", "4.csv"]
+    assert [file for file, line, _ in quarantine(lab) if line is None] == [
+        "2.csv.gz",
+        "3.csv",
+        "4.csv",
+    ]
     assert counts(lab) == (0, 0, 0, 0, 0)
     drop(lab, "2.csv.gz", good)
     assert counts(lab) == (2000, 2000, 0, 0, 0)
@@ -259,7 +273,10 @@ def test_json_lines_keep_their_numbers_and_bad_ones_are_named(lab: Lab) -> None:
     drop(lab, "a.jsonl.gz", "\n".join(lines) + "\n")
     report = lab.load().tables[0]
     assert (report.counts.read, report.counts.loaded, report.undeclared) == (5, 2, {"more"})
-    assert rows(lab, "_line, code, amount, note") == [(1, "007", 1, '{"a":[1,"x"]}'), (6, None, None, None)]
+    assert rows(lab, "_line, code, amount, note") == [
+        (1, "007", 1, '{"a":[1,"x"]}'),
+        (6, None, None, None),
+    ]
     assert quarantine(lab) == [
         ("a.jsonl.gz", 2, "amount is no bigint"),
         ("a.jsonl.gz", 3, "not a JSON object"),
@@ -276,8 +293,14 @@ def test_parquet_lands_typed_also_where_a_file_has_another_type(lab: Lab) -> Non
     pq.write_table(pa.table({**base, "amount": pa.array([7.5])}), lab.files / "3.parquet")
     (lab.files / "4.parquet").write_bytes(b"PAR1 not really")
     assert counts(lab) == (4, 2, 2, 0, 0)
-    assert rows(lab, "amount, cast(seen_at as varchar)") == [(5, "2026-01-01 00:00:00"), (6, "2026-01-01 00:00:00")]
-    assert [(file, line) for file, line, _ in quarantine(lab)] == [("3.parquet", 1), ("4.parquet", None)]
+    assert rows(lab, "amount, cast(seen_at as varchar)") == [
+        (5, "2026-01-01 00:00:00"),
+        (6, "2026-01-01 00:00:00"),
+    ]
+    assert [(file, line) for file, line, _ in quarantine(lab)] == [
+        ("3.parquet", 1),
+        ("4.parquet", None),
+    ]
 
 
 def test_rows_from_the_future_are_quarantined(lab: Lab) -> None:

@@ -13,7 +13,8 @@ FOLDER = Path(
     os.environ.get("HIRA_DRUG_PRICE_DIR") or PROJECT.parent / "shared" / "data" / "hira_drug_price"
 )
 pytestmark = pytest.mark.skipif(
-    not list(FOLDER.glob("prices_*.csv")), reason="the real HIRA price lists are not on this machine"
+    not list(FOLDER.glob("prices_*.csv")),
+    reason="the real HIRA price lists are not on this machine",
 )
 
 
@@ -24,22 +25,25 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Goodoc:
     result = goodoc("run", "hira", "--json")
     assert result.returncode == 0, result.stderr
     report = json.loads(result.stdout)
-    assert [(mart["schema"], mart["name"]) for mart in report["published"]] == [("prescription", "dim_drugs")]
+    assert [(mart["schema"], mart["name"]) for mart in report["published"]] == [
+        ("prescription", "dim_drugs")
+    ]
     return goodoc
 
 
 @pytest.fixture(scope="module")
 def lists() -> duckdb.DuckDBPyConnection:
-    """The files as plain text columns, the month from the name; nothing of the product in between."""
+    """The files as text columns, the month from the name; nothing of the product in between."""
     with duckdb.connect(":memory:") as connection:
         connection.execute(
             f"""
             create table lists as
-            select regexp_extract(filename, '(\\d{{4}}-\\d{{2}})\\.csv', 1) as month, "제품코드" as code,
+            select regexp_extract(filename, '(\\d{{4}}-\\d{{2}})\\.csv', 1) as month,
+                "제품코드" as code,
                 "상한금액" as price, "제품명" as name, "업체명" as company, "표준코드" as kd,
                 "주성분코드" as ingredient, "투여" as route
-            from read_csv('{FOLDER}/prices_*.csv', all_varchar = true, header = true, filename = true,
-                union_by_name = true)
+            from read_csv('{FOLDER}/prices_*.csv', all_varchar = true, header = true,
+                filename = true, union_by_name = true)
             """
         )
         yield connection
@@ -51,17 +55,27 @@ def one(rows: list[tuple]) -> object:
 
 
 def test_every_line_is_in_raw(run: Goodoc, lists: duckdb.DuckDBPyConnection) -> None:
-    assert run.query(
-        "select price_month, count(*), count(kd_code) from raw_hira.drug_prices group by 1 order by 1"
-    ) == lists.execute("select month, count(*), count(kd) from lists group by 1 order by 1").fetchall()
+    assert (
+        run.query(
+            "select price_month, count(*), count(kd_code)"
+            " from raw_hira.drug_prices group by 1 order by 1"
+        )
+        == lists.execute(
+            "select month, count(*), count(kd) from lists group by 1 order by 1"
+        ).fetchall()
+    )
     assert run.query("select count(*) from raw_ledger.quarantine") == [(0,)]
 
 
 def test_products_and_versions(run: Goodoc, lists: duckdb.DuckDBPyConnection) -> None:
     products = one(lists.execute("select count(distinct code) from lists").fetchall())
-    assert one(run.query("select count(distinct drug_code) from prescription.dim_drugs")) == products
+    assert (
+        one(run.query("select count(distinct drug_code) from prescription.dim_drugs")) == products
+    )
     # a version starts where a product is new, was missing in the list before, or differs from it
-    months = [row[0] for row in lists.execute("select distinct month from lists order by 1").fetchall()]
+    months = [
+        row[0] for row in lists.execute("select distinct month from lists order by 1").fetchall()
+    ]
     versions, before = 0, {}
     for month in months:
         now = {
@@ -73,32 +87,44 @@ def test_products_and_versions(run: Goodoc, lists: duckdb.DuckDBPyConnection) ->
         versions += sum(before.get(code) != rest for code, rest in now.items())
         before = now
     assert one(run.query("select count(*) from prescription.dim_drugs")) == versions
-    current = one(lists.execute("select count(*) from lists where month = (select max(month) from lists)").fetchall())
+    current = one(
+        lists.execute(
+            "select count(*) from lists where month = (select max(month) from lists)"
+        ).fetchall()
+    )
     assert one(run.query("select count(*) from prescription.dim_drugs where is_current")) == current
 
 
-def test_unpriced_rows_and_blank_standard_codes(run: Goodoc, lists: duckdb.DuckDBPyConnection) -> None:
+def test_unpriced_rows_and_blank_standard_codes(
+    run: Goodoc, lists: duckdb.DuckDBPyConnection
+) -> None:
     newest = "month = (select max(month) from lists)"
     unpriced, blank = lists.execute(
-        f"select count(*) filter (where price = '산정불가'), count(*) filter (where coalesce(kd, '') = '')"
+        "select count(*) filter (where price = '산정불가'),"
+        " count(*) filter (where coalesce(kd, '') = '')"
         f" from lists where {newest}"
     ).fetchall()[0]
     assert unpriced > 0 and blank > 0
     assert run.query(
-        "select count(*) filter (where price_status = 'unpriced'), count(*) filter (where kd_code is null),"
+        "select count(*) filter (where price_status = 'unpriced'),"
+        " count(*) filter (where kd_code is null),"
         " count(*) filter (where (price_krw is null) <> (price_status = 'unpriced'))"
         " from prescription.dim_drugs where is_current"
     ) == [(unpriced, blank, 0)]
 
 
-def test_the_route_letter_is_the_stated_route(run: Goodoc, lists: duckdb.DuckDBPyConnection) -> None:
+def test_the_route_letter_is_the_stated_route(
+    run: Goodoc, lists: duckdb.DuckDBPyConnection
+) -> None:
     stated = dict(
         lists.execute(
             "select substr(ingredient, 7, 1), string_agg(distinct route) from lists group by 1"
         ).fetchall()
     )
     assert stated
-    found = run.query("select distinct route_code, route_name_ko from prescription.dim_drugs order by 1")
+    found = run.query(
+        "select distinct route_code, route_name_ko from prescription.dim_drugs order by 1"
+    )
     assert dict(found) == stated
 
 

@@ -1,4 +1,4 @@
-"""Pseudonyms are HMAC-SHA-256 of the normalised value; resident numbers are found and order numbers aren't."""
+"""Pseudonyms are keyed hashes; resident numbers are found, and order numbers are not."""
 
 import hashlib
 import hmac
@@ -29,7 +29,9 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def evaluate(connection: duckdb.DuckDBPyConnection, expression: str, value: object) -> object:
-    ((result,),) = connection.execute(f"select {expression} from (select $1 as v)", [value]).fetchall()
+    ((result,),) = connection.execute(
+        f"select {expression} from (select $1 as v)", [value]
+    ).fetchall()
     return result
 
 
@@ -57,9 +59,12 @@ def test_a_long_key_is_hashed_first_as_the_standard_says() -> None:
 
 
 @pytest.mark.parametrize(
-    "phone", ["010-1234-5678", "+82 10 1234 5678", "01012345678", "82-10-1234-5678", "010 1234 5678"]
+    "phone",
+    ["010-1234-5678", "+82 10 1234 5678", "01012345678", "82-10-1234-5678", "010 1234 5678"],
 )
-def test_one_phone_in_any_shape_is_one_token(connection: duckdb.DuckDBPyConnection, phone: str) -> None:
+def test_one_phone_in_any_shape_is_one_token(
+    connection: duckdb.DuckDBPyConnection, phone: str
+) -> None:
     assert evaluate(connection, token(column("phone"), "v"), phone) == expected("01012345678")
 
 
@@ -72,7 +77,9 @@ def test_nothing_has_no_token(connection: duckdb.DuckDBPyConnection, nothing: ob
     assert evaluate(connection, token(column(), "cast(v as varchar)"), nothing) is None
 
 
-def test_a_token_is_no_plain_hash_and_depends_on_the_key(connection: duckdb.DuckDBPyConnection) -> None:
+def test_a_token_is_no_plain_hash_and_depends_on_the_key(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
     mine = evaluate(connection, token(column(), "v"), "42")
     assert mine != hashlib.sha256(b"42").hexdigest()
     other = PseudonymKey(b"another key for tests, 32 bytes.")
@@ -122,7 +129,9 @@ def test_other_numbers_pass(connection: duckdb.DuckDBPyConnection, text: str) ->
     assert evaluate(connection, has_resident_number("v"), text) is False
 
 
-def test_contacts_are_blotted_out_and_long_numbers_are_not(connection: duckdb.DuckDBPyConnection) -> None:
+def test_contacts_are_blotted_out_and_long_numbers_are_not(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
     text = "call 010-1234-5678 010.1111.2222 or a.b@c.kr, order 8210123456789012, at 1756425600000"
     assert evaluate(connection, without_contacts("v"), text) == (
         "call [phone] [phone] or [e-mail], order 8210123456789012, at 1756425600000"

@@ -269,9 +269,7 @@ def test_lines_to_reject_are_there(company):
 def test_only_planted_values_look_like_resident_numbers(company):
     """Outside HIRA's standard codes nothing has the shape of a resident registration number."""
     out, truth = company
-    shape = re.compile(
-        r"(?<!\d)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])[-\s]?[1-8]\d{6}(?!\d)"
-    )
+    shape = re.compile(r"(?<!\d)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])[-\s]?[1-8]\d{6}(?!\d)")
     found: Counter[str] = Counter()
     for path in sorted(out.rglob("*")):
         if path.suffix in (".csv", ".tsv", ".gz") and path.parent.name != "hira":
@@ -435,18 +433,23 @@ def test_next_day_changes_the_database(grown):
     for table in ("bookings", "receptions", "prescriptions", "payments", "member_merges"):
         assert count(new.format(table)) > 0, table
     assert count(by_id.format("bookings") + "n.status <> o.status") > 0
-    assert count(by_id.format("bookings") + "n.status <> o.status and n.updated_at < "
-                 "'2026-06-21 15:00:00'") == 0
-    assert count(by_id.format("devices") + "n.hospital_id <> o.hospital_id "
-                 "and n.returned_at is null") == 1
+    assert (
+        count(
+            by_id.format("bookings") + "n.status <> o.status and n.updated_at < "
+            "'2026-06-21 15:00:00'"
+        )
+        == 0
+    )
+    assert (
+        count(by_id.format("devices") + "n.hospital_id <> o.hospital_id and n.returned_at is null")
+        == 1
+    )
     assert count(by_id.format("hospitals") + "n.updated_at > o.updated_at") == 1
     assert count(by_id.format("hospitals") + "n.addr <> o.addr and n.updated_at = o.updated_at")
     for table in ("members", "reviews", "event_leads"):
         assert count(gone.format(table)) > 0, table
     erased = "select member_id from erasure_requests"
-    assert count(gone.format("members") + f" and id in ({erased})") == count(
-        gone.format("members")
-    )
+    assert count(gone.format("members") + f" and id in ({erased})") == count(gone.format("members"))
     assert count(f"select count(*) from reviews where member_id in ({erased})") == 0
     assert count("select count(*) from members") == truth["figures"]["members_count"]
     database.close()
