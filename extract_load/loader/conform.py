@@ -2,8 +2,8 @@
 
 A batch that arrives here has the declared columns (as text, or typed where the source is typed),
 and where it comes from files `_file` and `_line`; `_error` and `_text` mark a row that the reader
-could not take apart. The pass casts strictly, checks keys, clocks and resident numbers, replaces direct
-identifiers, and writes one Parquet file: accepted rows, and rejected rows with their reason.
+could not take apart. The pass casts strictly, checks keys, clocks and resident numbers, replaces
+direct identifiers, and writes one Parquet file: accepted rows, and rejected rows with their reason.
 """
 
 import hashlib

@@ -54,8 +54,8 @@ def loaded_as_the_truth_says(goodoc: Goodoc, company: Path) -> None:
 def contents(goodoc: Goodoc) -> dict[str, list[tuple]]:
     marts = goodoc.query(
         "select table_schema || '.' || table_name from information_schema.tables"
-        " where table_schema in ('core', 'marketing', 'tablet_usage', 'prescription', 'booking_flow')"
-        " order by 1"
+        " where table_schema in"
+        " ('core', 'marketing', 'tablet_usage', 'prescription', 'booking_flow') order by 1"
     )
     return {mart: goodoc.query(f"select * from {mart} order by all") for (mart,) in marts}
 
