@@ -56,7 +56,8 @@ def build(
     """
     _prepare(settings, sources)
     manifest = parse(settings)
-    arguments = ["build"]
+    # unit tests prove the models, not the data: `make test` runs them
+    arguments = ["build", "--exclude-resource-type", "unit_test"]
     buildable = _buildable(settings, manifest, sources, selected)
     nodes = [
         node for node in buildable.values() if node.resource_type in ("model", "seed", "snapshot")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import duckdb
 
 from extract_load import Source
+from extract_load.declaration import Table
 from goodoc.settings import Settings
 
 
@@ -67,7 +68,7 @@ def status(settings: Settings, sources: dict[str, Source]) -> list[TableStatus]:
                     if last
                     else None
                 )
-                live = _live(connection, source.schema_name, table.name)
+                live = _live(connection, source, table)
                 staging, marts, unaccounted = balance.get(key, (None, None, None))
                 found.append(
                     TableStatus(
@@ -112,11 +113,18 @@ def _balance(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], tup
         return {}
 
 
-def _live(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> int:
+def _live(connection: duckdb.DuckDBPyConnection, source: Source, table: Table) -> int:
+    """Rows as the source has them now: without vanished ones, of a history the newest version."""
+    raw = f'{source.schema_name}."{table.name}"'
+    query = f"select count(*) from {raw} where _deleted_at is null"
+    if table.history:
+        key = ", ".join(f'"{name}"' for name in table.key)
+        query = f"""
+            select count(*) from (
+                select arg_max(_deleted_at is null, _load_id) as is_there from {raw} group by {key}
+            ) where is_there"""
     try:
-        (count,) = connection.execute(
-            f'select count(*) from {schema}."{table}" where _deleted_at is null'
-        ).fetchone()
+        ((count,),) = connection.execute(query).fetchall()
     except duckdb.CatalogException:
         return 0
     return count

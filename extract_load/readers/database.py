@@ -9,8 +9,6 @@ from typing import Any
 
 import pyarrow as pa
 from adbc_driver_manager import Error as AdbcError
-from adbc_driver_postgresql import dbapi as postgres
-from adbc_driver_sqlite import dbapi as sqlite
 
 from extract_load.declaration import Source, Table
 
@@ -45,10 +43,16 @@ def connect(source: Source) -> Iterator["Database"]:
                 raise ReadError(
                     f"source {source.source}: there is no SQLite file at its connection"
                 )
-            connection = sqlite.connect(f"file:{path}?mode=ro")
+            from adbc_driver_sqlite import (
+                dbapi,
+            )  # pulls in pandas: two seconds that others needn't pay
+
+            connection = dbapi.connect(f"file:{path}?mode=ro")
             database: Database = _SQLite(connection)
         elif scheme in ("postgres", "postgresql"):
-            connection = postgres.connect(url)
+            from adbc_driver_postgresql import dbapi
+
+            connection = dbapi.connect(url)
             database = _Postgres(connection)
         else:
             raise ReadError(f"source {source.source}: {scheme!r} is neither sqlite nor postgresql")

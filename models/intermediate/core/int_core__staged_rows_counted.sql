@@ -33,6 +33,13 @@ with flow_event_types as (
 
 ),
 
+-- knows which extraction is the newest of its day
+ad_reports as (
+
+    select * from {{ ref('int_marketing__ad_reports_unified') }}
+
+),
+
 conversions as (
 
     select * from {{ ref('fct_conversions') }}
@@ -80,6 +87,10 @@ counted as (
                     on
                     events.entity = flow_event_types.entity
                     and events.event_type = flow_event_types.event_type
+            {% elif key is none %}
+                select *
+                from ad_reports
+                where medium = '{{ mart }}' and level = 'ad'
             {% else %}
                 select * from {{ ref('stg_' ~ source_name ~ '__' ~ table_name) }}
             {% endif %}

@@ -19,7 +19,6 @@ with reports as (
             window_from,
             window_to,
             is_deleted,
-            is_latest,
             load_id
         from {{ ref('stg_ads_' ~ medium ~ '__ads') }}
         union all
@@ -41,7 +40,6 @@ with reports as (
             window_from,
             window_to,
             is_deleted,
-            is_latest,
             load_id
         from {{ ref('stg_ads_' ~ medium ~ '__campaigns') }}
         {{ 'union all' if not loop.last }}
@@ -55,6 +53,67 @@ media as (
 
 ),
 
+-- An extraction tells by its window what it read: a day without rows in it has none.
+extractions as (
+
+    select
+        medium,
+        level,
+        extracted_on,
+        window_from,
+        window_to,
+        max(load_id) as load_id
+    from reports
+    where not is_deleted
+    group by medium, level, extracted_on, window_from, window_to
+
+),
+
+reported_days as (
+
+    select
+        medium,
+        level,
+        stat_date
+    from reports
+    where not is_deleted
+    group by medium, level, stat_date
+
+),
+
+ranked_extractions as (
+
+    select
+        reported_days.stat_date,
+        extractions.medium,
+        extractions.level,
+        extractions.extracted_on,
+        extractions.window_from,
+        extractions.window_to,
+        row_number() over (
+            partition by extractions.medium, extractions.level, reported_days.stat_date
+            order by
+                extractions.extracted_on desc nulls last,
+                extractions.load_id desc nulls last,
+                extractions.window_from desc nulls last,
+                extractions.window_to desc nulls last
+        ) as newness
+    from reported_days
+    inner join extractions
+        on reported_days.medium = extractions.medium
+        and reported_days.level = extractions.level
+        and reported_days.stat_date between extractions.window_from and extractions.window_to
+
+),
+
+newest_extractions as (
+
+    select *
+    from ranked_extractions
+    where newness = 1
+
+),
+
 -- a blank cell in a report is nothing delivered
 filled as (
 
@@ -63,9 +122,17 @@ filled as (
         media.day_basis,
         media.currency as currency_native,
         media.vat_basis,
-        coalesce(reports.spend_native, 0) as filled_spend_native
+        coalesce(reports.spend_native, 0) as filled_spend_native,
+        not reports.is_deleted and newest_extractions.medium is not null as is_latest
     from reports
     left join media on reports.medium = media.medium
+    left join newest_extractions
+        on reports.medium = newest_extractions.medium
+        and reports.level = newest_extractions.level
+        and reports.stat_date = newest_extractions.stat_date
+        and reports.extracted_on = newest_extractions.extracted_on
+        and reports.window_from = newest_extractions.window_from
+        and reports.window_to = newest_extractions.window_to
 
 ),
 
