@@ -18,6 +18,8 @@ from extract_load.loader.duckdb_warehouse import DuckDBWarehouse
 from goodoc.settings import PROJECT, Settings
 
 LEDGER_SOURCE = "raw_ledger"
+# progress and results come through callbacks; dbt's debug log would cost a tenth of the build
+_QUIET = ("--log-level", "none", "--log-level-file", "info")
 
 
 @dataclass
@@ -189,7 +191,7 @@ def _run(
     _environment(settings)
     runner = dbtRunner(manifest=manifest, callbacks=[watch])
     try:
-        result = runner.invoke(["--quiet", "--log-level", "none", *arguments, *_folders(settings)])
+        result = runner.invoke(["--quiet", *_QUIET, *arguments, *_folders(settings)])
     finally:
         # dbt-duckdb keeps the file open for the process's life; the steps after this one need it
         DuckDBConnectionManager.close_all_connections()

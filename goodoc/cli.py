@@ -142,7 +142,7 @@ def load(
     names: Names = None, since: Day = None, until: Day = None, as_json: AsJson = False
 ) -> None:
     """Extract-load: copies what is new at the sources into raw tables, exactly once."""
-    from goodoc.run import load_sources, writing
+    from goodoc.load import load_sources, writing
 
     settings, sources = _settings_and_sources()
     wanted = [sources[name] for name in _known(names, sources)]
@@ -164,7 +164,7 @@ def build(
     """Builds and tests all models (dbt build), or the facts of a window of days."""
     from goodoc.build import BuildError
     from goodoc.build import build as build_models
-    from goodoc.run import writing
+    from goodoc.load import writing
 
     if until and not since:
         raise Refused("--until needs --since")
@@ -189,9 +189,9 @@ def build(
 def publish(as_json: AsJson = False) -> None:
     """Makes the tested marts visible to readers, all in one step."""
     from goodoc.build import BuildError
+    from goodoc.load import writing
     from goodoc.publish import PublishError
     from goodoc.publish import publish as publish_marts
-    from goodoc.run import writing
 
     settings, _ = _settings_and_sources()
     try:
@@ -209,8 +209,8 @@ def publish(as_json: AsJson = False) -> None:
 def run(names: Names = None, as_json: AsJson = False) -> None:
     """Load, build and publish; with sources: only what depends on them."""
     from goodoc.build import BuildError
+    from goodoc.load import writing
     from goodoc.run import run as run_all
-    from goodoc.run import writing
     from goodoc.status import unaccounted_rows
 
     settings, sources = _settings_and_sources()
@@ -337,7 +337,7 @@ def quarantine_show(
 @quarantine_app.command("replay")
 def quarantine_replay(names: Names = None, as_json: AsJson = False) -> None:
     """Reads the tables that have rejected rows again, after a fix at the source or in its YAML."""
-    from goodoc.run import load_sources, writing
+    from goodoc.load import load_sources, writing
 
     settings, sources = _settings_and_sources()
     wanted = _known(names, sources)

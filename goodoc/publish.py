@@ -67,6 +67,7 @@ def _write(
     marts = []
     (release / "parquet").mkdir()
     with duckdb.connect(":memory:") as connection:
+        connection.execute("set enable_progress_bar = false")
         connection.execute(f"attach '{settings.warehouse}' as warehouse (read_only)")
         connection.execute(
             f"attach '{release / 'marts.duckdb'}' as release (storage_version '{STORAGE_VERSION}')"

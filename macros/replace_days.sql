@@ -8,7 +8,7 @@
   where `changes` is a model with that day column and `load_id`, and filters with
       where {{ in_days_to_replace('session_date') }}
   The fact itself keeps `load_id`, the newest load that each row depends on.
-  `goodoc build --since D --until D` replaces every day of that window instead.
+  `goodoc build --since D --until D` replaces every day of that window as well.
 #}
 
 {% macro replaces_days(column, changes) %}
@@ -20,22 +20,22 @@
 {% macro days_to_replace() %}
     {% set declared = config.get('meta')['replace_days'] %}
     {% set changes = ref(declared['changes']) %}
-    {% if var('since', none) %}
-        {% set since = modules.datetime.date.fromisoformat(var('since')) %}
-        {% set until = modules.datetime.date.fromisoformat(var('until', var('since'))) %}
-        {% set days = [] %}
-        {% for n in range((until - since).days + 1) %}
-            {% do days.append((since + modules.datetime.timedelta(days=n)).isoformat()) %}
-        {% endfor %}
-        {{ return(days) }}
-    {% endif %}
     {% set changed %}
         select distinct {{ dbt.cast(declared['column'], dbt.type_string()) }} as changed_day
         from {{ changes }}
         where load_id > (select coalesce(max(load_id), 0) from {{ this }})
             and {{ declared['column'] }} is not null
     {% endset %}
-    {{ return(run_query(changed).columns[0].values()) }}
+    {% set days = run_query(changed).columns[0].values() | list %}
+    {# a window comes on top: days that loads touched must not be passed over, since load_id moves on #}
+    {% if var('since', none) %}
+        {% set since = modules.datetime.date.fromisoformat(var('since')) %}
+        {% set until = modules.datetime.date.fromisoformat(var('until', var('since'))) %}
+        {% for n in range((until - since).days + 1) %}
+            {% do days.append((since + modules.datetime.timedelta(days=n)).isoformat()) %}
+        {% endfor %}
+    {% endif %}
+    {{ return(days | unique | sort) }}
 {% endmacro %}
 
 {% macro in_days_to_replace(column) %}

@@ -76,6 +76,7 @@ class Lander:
     def __enter__(self) -> "Lander":
         self._connection = duckdb.connect(":memory:")
         self._connection.execute("set timezone = 'UTC'")
+        self._connection.execute("set enable_progress_bar = false")  # it would print to stdout
         self._connection.execute("set preserve_insertion_order = false")
         self._connection.execute("set memory_limit = '2GB'")
         self._connection.execute(f"set temp_directory = '{self.folder}'")

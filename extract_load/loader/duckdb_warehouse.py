@@ -138,6 +138,7 @@ class DuckDBWarehouse:
             ) from None
         path.chmod(0o600)
         self.connection.execute("set timezone = 'UTC'")
+        self.connection.execute("set enable_progress_bar = false")
         self.connection.execute(LEDGER)
 
     def __enter__(self) -> "DuckDBWarehouse":

@@ -17,9 +17,8 @@ _DIGIT = "[0-9０-９]"
 _BETWEEN = r"[-‐‑–—－\s]"
 # 6 + 7 digits that stand alone, the date part valid; the separator may be missing
 _DATE = r"[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
-_SUSPECT = (
-    f"(?:^|[^0-9０-９]){_DIGIT}{{6}}{_BETWEEN}{{0,3}}[1-8１-８]{_DIGIT}{{6}}(?:[^0-9０-９]|$)"
-)
+_SUSPECT = f"(?:^|[^0-9]){_DATE}{_BETWEEN}{{0,3}}[1-8][0-9]{{6}}(?:[^0-9]|$)"
+_WIDE = "[０-９]"
 # non-digits are doubled before this one, so that two neighbours don't share their boundary
 _CANDIDATE = f"(?:^|[^0-9])({_DATE}{_BETWEEN}{{0,6}}[1-8][0-9]{{6}})(?:[^0-9]|$)"
 _PHONE = r"(?:\+?82[-. ]?|0)1[016789][-. ]?[0-9]{3,4}[-. ]?[0-9]{4}"
@@ -111,8 +110,10 @@ def has_resident_number(text: str) -> str:
     check_digit = f"({base} - {weighted}) % 10 = cast({digits}[13] as integer)"
     random_tail = f"({digits}[7] in ('3', '4', '7', '8') and left({digits}, 4) >= '2010')"
     genuine = f"length(c) > 13 or {check_digit} or {random_tail}"
+    # two cheap looks at every row, the costly one at what they leave
     return (
-        f"case when regexp_matches({text}, '{_SUSPECT}') then coalesce(list_bool_or(list_transform("
+        f"case when regexp_matches({text}, '{_SUSPECT}') or regexp_matches({text}, '{_WIDE}')"
+        f" then coalesce(list_bool_or(list_transform("
         f"regexp_extract_all({doubled}, '{_CANDIDATE}', 1), lambda c: {genuine})), false)"
         " else false end"
     )

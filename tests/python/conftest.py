@@ -1,5 +1,6 @@
 """Fixtures: a laboratory for the loader, and a made-up company that several tests share."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 
 import duckdb
 import pytest
+import yaml
 
 from extract_load import LoadReport, load, read_sources
 from extract_load.loader.duckdb_warehouse import DuckDBWarehouse
@@ -18,6 +20,7 @@ from extract_load.loader.pseudonyms import PseudonymKey
 
 PROJECT = Path(__file__).resolve().parents[2]
 KEY = PseudonymKey(b"a key for tests, 32 bytes long..")
+FIGURES = yaml.safe_load((Path(__file__).parent / "truth_figures.yml").read_text())
 
 
 class Lab:
@@ -134,3 +137,28 @@ def company(small_company: Path, tmp_path: Path) -> Iterator[Path]:
     environment = copy / "sources.env"
     environment.write_text(environment.read_text().replace(str(small_company), str(copy)))
     yield copy
+
+
+def truth(company: Path) -> dict:
+    return json.loads((company / "truth.json").read_text())
+
+
+def differences(goodoc: Goodoc, company: Path) -> dict[str, tuple]:
+    """Figure -> (truth, mart) where they differ; each figure has a query, each query a figure."""
+    figures = truth(company)["figures"]
+    assert set(figures) == set(FIGURES)
+    found = {name: goodoc.query(query)[0][0] for name, query in FIGURES.items()}
+    return {
+        name: (value, found[name])
+        for name, value in figures.items()
+        if found[name] is None or abs(float(found[name]) - value) > 0.005
+    }
+
+
+def contents(goodoc: Goodoc) -> dict[str, list[tuple]]:
+    marts = goodoc.query(
+        "select table_schema || '.' || table_name from information_schema.tables"
+        " where table_schema in"
+        " ('core', 'marketing', 'tablet_usage', 'prescription', 'booking_flow') order by 1"
+    )
+    return {mart: goodoc.query(f"select * from {mart} order by all") for (mart,) in marts}

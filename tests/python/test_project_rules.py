@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 import yaml
-from column_lineage import origins
 from sqlglot.errors import OptimizeError
 
+from column_lineage import origins
 from extract_load import Source, read_sources
 from extract_load.loader.duckdb_warehouse import DuckDBWarehouse
 
@@ -33,6 +33,24 @@ def sources() -> dict[str, Source]:
     return read_sources(PROJECT / "extract_load" / "sources")
 
 
+def run_dbt(home: Path, *command: str) -> None:
+    environment = os.environ | {
+        "GOODOC_HOME": str(home),
+        "GOODOC_TARGET": "duckdb",
+        "DBT_PROFILES_DIR": str(home),
+        "DBT_TARGET_PATH": str(home / "target"),
+        "DBT_LOG_PATH": str(home / "logs"),
+    }
+    done = subprocess.run(
+        [TOOLS / "dbt", "--quiet", *command],
+        cwd=PROJECT,
+        env=environment,
+        text=True,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.fixture(scope="module")
 def artifacts(tmp_path_factory: pytest.TempPathFactory, sources: dict[str, Source]) -> Path:
     """Folder of the manifest and catalogue of the project, built on empty raw tables."""
@@ -41,23 +59,9 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory, sources: dict[str, Sourc
         for source in sources.values():
             warehouse.prepare(source)
     (home / "profiles.yml").write_text((PROJECT / "profiles.example.yml").read_text())
-    environment = os.environ | {
-        "GOODOC_HOME": str(home),
-        "GOODOC_TARGET": "duckdb",
-        "DBT_PROFILES_DIR": str(home),
-        "DBT_TARGET_PATH": str(home / "target"),
-        "DBT_LOG_PATH": str(home / "logs"),
-    }
     relations = ["resource_type:model", "resource_type:seed", "resource_type:source"]
-    for command in (
-        ["build", "--resource-type", "model", "seed"],
-        ["docs", "generate", "--select", *relations],
-    ):
-        done = subprocess.run(
-            [TOOLS / "dbt", "--quiet", *command], cwd=PROJECT, env=environment, text=True,
-            capture_output=True,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
+    run_dbt(home, "build", "--resource-type", "model", "seed")
+    run_dbt(home, "docs", "generate", "--select", *relations)
     return home / "target"
 
 
@@ -581,3 +585,8 @@ def test_lock_file_pins_by_hash() -> None:
 )
 def test_a_loose_lock_file_is_seen(lock: str, fine: bool) -> None:
     assert (unpinned(lock) == []) is fine
+
+
+def test_the_models_keep_their_unit_tests(artifacts: Path) -> None:
+    assert len(json.loads((artifacts / "manifest.json").read_text())["unit_tests"]) >= 30
+    run_dbt(artifacts.parent, "test", "--select", "test_type:unit")

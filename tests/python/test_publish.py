@@ -1,0 +1,140 @@
+"""Readers see tested marts, whole, in one step, and nobody's person keys."""
+
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import duckdb
+import pytest
+
+import simulator
+from conftest import Goodoc, contents, differences
+
+MARTS = "'core', 'marketing', 'tablet_usage', 'prescription', 'booking_flow'"
+
+
+@pytest.fixture(scope="module")
+def published(small_company: Path, tmp_path_factory: pytest.TempPathFactory) -> Goodoc:
+    """A company that was run once; read only."""
+    goodoc = Goodoc(tmp_path_factory.mktemp("published") / "home").use(small_company)
+    goodoc.home.mkdir()
+    (goodoc.home / "pseudonym.key").write_text("k" * 32)
+    result = goodoc("run")
+    assert result.returncode == 0, result.stderr
+    assert "0 rows unaccounted for" in result.stdout
+    return goodoc
+
+
+@pytest.fixture
+def running(published: Goodoc, company: Path, tmp_path: Path) -> Goodoc:
+    """A copy of it to do with as a test likes, over a company to do with as a test likes."""
+    shutil.copytree(published.home, tmp_path / "home", symlinks=True)
+    return Goodoc(tmp_path / "home").use(company)
+
+
+def test_the_published_copy_is_whole_described_and_without_person_keys(published: Goodoc) -> None:
+    file = "published/marts.duckdb"
+    columns = published.query(
+        "select schema_name, table_name, column_name, comment from duckdb_columns()"
+        f" where schema_name in ({MARTS})",
+        file,
+    )
+    assert columns and all(comment for *_, comment in columns)
+    assert not [name for _, _, name, _ in columns if name.endswith(("member_key", "_token"))]
+    for schema, table in {(schema, table) for schema, table, *_ in columns}:
+        parquet = published.home / "published" / "parquet" / schema / f"{table}.parquet"
+        (there,) = published.query(f"select count(*) from {schema}.{table}", file)
+        assert duckdb.sql(f"select count(*) from '{parquet}'").fetchall() == [there]
+        assert published.query(f"select count(*) from {schema}.{table}") == [there]
+    # byte 12 of a DuckDB file is its storage format; clients from 1.0 on read format 64
+    assert (published.home / file).read_bytes()[12] == 64
+
+
+def test_modes_keep_everything_to_the_owner(published: Goodoc) -> None:
+    open_to_others = [
+        path
+        for path in published.home.rglob("*")
+        if not path.is_symlink() and path.stat().st_mode & 0o077 and path.name != "pseudonym.key"
+    ]
+    assert open_to_others == []
+
+
+def test_no_direct_identifier_is_anywhere_in_the_home(
+    published: Goodoc, small_company: Path
+) -> None:
+    with sqlite3.connect(small_company / "app_db" / "app.sqlite") as connection:
+        people = connection.execute(
+            "select phone, name, email, ci from members"
+            " where phone is not null and email is not null limit 50"
+        ).fetchall()
+    canaries = {value.encode() for row in people for value in row if value and len(value) > 6}
+    assert len(canaries) > 50
+    key = b"k" * 32
+    for path in published.home.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            data = path.read_bytes()
+            assert not [canary for canary in canaries if canary in data], path
+            assert path.name == "pseudonym.key" or key not in data, path
+
+
+def test_a_run_with_nothing_new_changes_nothing(running: Goodoc) -> None:
+    before = contents(running)
+    result = running("run", "--json")
+    assert result.returncode == 0, result.stderr
+    assert sum(table["loaded"] for table in json.loads(result.stdout)["load"]["tables"]) == 0
+    after = contents(running)
+    # the balance counts the second reading, too
+    assert before.pop("core.fct_row_balance") != after.pop("core.fct_row_balance")
+    assert before == after
+
+
+def test_a_red_test_publishes_nothing_and_says_why(running: Goodoc) -> None:
+    release = (running.home / "published").resolve()
+    count = "select count(*) from booking_flow.fct_bookings"
+    held = duckdb.connect(str(running.home / "published" / "marts.duckdb"), read_only=True)
+    rows = held.execute(count).fetchall()
+
+    with duckdb.connect(str(running.home / "warehouse.duckdb")) as connection:
+        # a row that breaks a key of a mart
+        connection.execute("insert into raw_app_db.doctors from raw_app_db.doctors limit 1")
+    red = running("run")
+    assert red.returncode == 1
+    assert "nothing published: test " in red.stderr and "found 1 bad row" in red.stderr
+    assert (running.home / "published").resolve() == release
+    refused = running("publish")
+    assert refused.returncode == 1 and "nothing published, the last build failed" in refused.stderr
+
+    with duckdb.connect(str(running.home / "warehouse.duckdb")) as connection:
+        last = "(select max(rowid) from raw_app_db.doctors)"
+        connection.execute(f"delete from raw_app_db.doctors where rowid = {last}")
+    green = running("run")
+    assert green.returncode == 0, green.stderr
+    assert (running.home / "published").resolve() != release
+    # who held the old file goes on reading it
+    assert held.execute(count).fetchall() == rows
+    held.close()
+
+
+def test_a_run_killed_in_the_build_ends_right_the_next_time(running: Goodoc, company: Path) -> None:
+    simulator.append_day(company)
+    assert running("load").returncode == 0
+    (running.home / "dbt" / "logs" / "dbt.log").unlink(missing_ok=True)
+    build = subprocess.Popen(
+        [sys.executable, "-c", "from goodoc.cli import main; main()", "build"],
+        env=running.environment,
+    )
+    wal = running.home / "warehouse.duckdb.wal"
+    deadline = time.monotonic() + 120
+    while not wal.exists() and build.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(5)  # somewhere among its models
+    assert build.poll() is None, "the build ended before it could be killed"
+    build.kill()
+    build.wait()
+    result = running("run")
+    assert result.returncode == 0, result.stderr
+    assert differences(running, company) == {}
