@@ -191,7 +191,7 @@ def _load_database(
         _refuse_empty(source, table, run, landing.read if complete else keys.read if keys else None)
         cursor_at = None
         if table.mode == "incremental" and window.until is None:
-            cursor_at = _furthest(path, table, run, run.warehouse.cursor(source, table))
+            cursor_at = _furthest(landing.newest, run, run.warehouse.cursor(source, table))
         yield run.warehouse.commit(
             Load(
                 run.run_id,
@@ -227,11 +227,8 @@ def _refuse_empty(source: Source, table: Table, run: _Run, read: int | None) -> 
         )
 
 
-def _furthest(path: Path, table: Table, run: _Run, before: datetime | None) -> datetime | None:
+def _furthest(newest: datetime | None, run: _Run, before: datetime | None) -> datetime | None:
     """The new cursor: the newest instant that landed, never beyond now, never backwards."""
-    (newest,) = duckdb.execute(
-        f"select max(\"{table.cursor}\") from read_parquet('{path}') where _reason is null"
-    ).fetchone()
     candidates = [instant for instant in (newest and min(newest, run.now), before) if instant]
     return max(candidates, default=None)
 

@@ -50,11 +50,15 @@ _TEXT_SHAPES = {
 
 @dataclass(frozen=True)
 class Landing:
-    """A slice on disk, ready to be moved into raw. Counts are rows."""
+    """A slice on disk, ready to be moved into raw. Counts are rows.
+
+    `newest` is the greatest cursor value among the accepted rows, None without cursor or rows.
+    """
 
     path: Path
     read: int
     rejected: int
+    newest: datetime | None
     checksum: str
 
 
@@ -97,13 +101,14 @@ class Lander:
             self._connection.execute(copy).fetchall()
         finally:
             self._connection.unregister("batches")
-        ((read, rejected),) = self._connection.execute(
-            f"select count(*), count(_reason) from read_parquet('{path}')"
+        newest = f'max("{table.cursor}") filter (where _reason is null)' if table.cursor else "null"
+        ((read, rejected, newest_at),) = self._connection.execute(
+            f"select count(*), count(_reason), {newest} from read_parquet('{path}')"
         ).fetchall()
         os.chmod(path, 0o600)
         with path.open("rb") as file:
             checksum = hashlib.file_digest(file, "sha256").hexdigest()
-        return Landing(path, read, rejected, checksum)
+        return Landing(path, read, rejected, newest_at, checksum)
 
 
 def _conforming_query(
