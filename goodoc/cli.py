@@ -42,6 +42,8 @@ app.add_typer(sources_app, name="sources")
 
 # Progress and messages go to stderr, results to stdout, so that --json can be piped.
 out, err = Console(), Console(stderr=True, highlight=False)
+if not out.is_terminal:
+    out = Console(width=120)  # a log has no width to keep to
 
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")]
 Names = Annotated[
