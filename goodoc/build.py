@@ -18,6 +18,8 @@ from extract_load.loader.duckdb_warehouse import DuckDBWarehouse
 from goodoc.settings import PROJECT, Settings
 
 LEDGER_SOURCE = "raw_ledger"
+# models that hold all others against each other: a build of a part would find them out of step
+WHOLE = "whole_warehouse"
 # progress and results come through callbacks; dbt's debug log would cost a tenth of the build
 _QUIET = ("--log-level", "none", "--log-level-file", "info")
 
@@ -142,7 +144,11 @@ def _buildable(
                 "select table_schema, table_name from information_schema.tables"
             ).fetchall()
         }
-    chosen = {key for key, needs in origins.items() if needs & wanted and needs <= available}
+    chosen = {
+        key
+        for key, needs in origins.items()
+        if needs & wanted and needs <= available and WHOLE not in manifest.nodes[key].tags
+    }
     for key in list(chosen):
         for parent in _ancestors(key, manifest):
             node = manifest.nodes.get(parent)

@@ -99,7 +99,7 @@ def simulate(
 
     started = time.monotonic()
     try:
-        with _bar("simulating") as bar:
+        with _bar() as bar:
             task = bar.add_task("company", total=1.0)
 
             def show(stage: str, done: float) -> None:
@@ -227,7 +227,8 @@ def run(names: Names = None, as_json: AsJson = False) -> None:
             report = run_all(settings, sources, selected, loading, building)
     except BuildError as error:
         raise Refused(str(error)) from None
-    unaccounted = unaccounted_rows(settings)
+    # the balance is drawn over the whole warehouse, so not by a run of some sources
+    unaccounted = None if selected else unaccounted_rows(settings)
     if as_json:
         _print_json(
             {
@@ -475,7 +476,7 @@ def _say(text: str) -> None:
     err.print(text, style="dim", markup=False)
 
 
-def _bar(title: str) -> Progress:
+def _bar() -> Progress:
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -531,7 +532,7 @@ class _BuildProgress:
     """Nodes done of all nodes while dbt builds."""
 
     def __init__(self) -> None:
-        self.progress = _bar("build")
+        self.progress = _bar()
         self.task: Any = None
 
     def __enter__(self) -> "_BuildProgress":

@@ -50,14 +50,12 @@ _TEXT_SHAPES = {
 
 @dataclass(frozen=True)
 class Landing:
-    """A slice on disk, ready to be moved into raw. Counts are rows.
-
+    """A slice on disk, ready to be moved into raw. `read` counts its rows, rejected ones too;
     `newest` is the greatest cursor value among the accepted rows, None without cursor or rows.
     """
 
     path: Path
     read: int
-    rejected: int
     newest: datetime | None
     checksum: str
 
@@ -102,13 +100,13 @@ class Lander:
         finally:
             self._connection.unregister("batches")
         newest = f'max("{table.cursor}") filter (where _reason is null)' if table.cursor else "null"
-        ((read, rejected, newest_at),) = self._connection.execute(
-            f"select count(*), count(_reason), {newest} from read_parquet('{path}')"
+        ((read, newest_at),) = self._connection.execute(
+            f"select count(*), {newest} from read_parquet('{path}')"
         ).fetchall()
         os.chmod(path, 0o600)
         with path.open("rb") as file:
             checksum = hashlib.file_digest(file, "sha256").hexdigest()
-        return Landing(path, read, rejected, newest_at, checksum)
+        return Landing(path, read, newest_at, checksum)
 
 
 def _conforming_query(
