@@ -509,7 +509,7 @@ def test_no_path_of_a_machine() -> None:
         (HOSTS, "FROM quay.io/x", True),
         (HOSTS, "the package index", False),
         (MACHINE_PATHS, "open('/home/someone/file')", True),
-        (MACHINE_PATHS, "cd /work/main", True),
+        (MACHINE_PATHS, "cd /srv/someone/project", True),
         (MACHINE_PATHS, "https://example.org/home/page", False),
         (MACHINE_PATHS, "$(ROOT)/home/x", False),
         (MACHINE_PATHS, "#!/usr/bin/env bash", False),
