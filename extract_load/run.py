@@ -38,7 +38,20 @@ class TableReport:
     counts: Counts = field(default_factory=Counts)
     seconds: float = 0.0
     error: str | None = None
+    late: int = 0  # rows at the source, behind the cursor, that are not in raw
     undeclared: set[str] = field(default_factory=set)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of a table that did load, one line each."""
+        found = [f"{name} has no privacy class: did not land" for name in sorted(self.undeclared)]
+        if self.late:
+            rows = "row" if self.late == 1 else "rows"
+            found.append(
+                f"{self.late:,} {rows} at the source came later than the lag and are not in raw:"
+                f" `goodoc load {self.source} --since DAY` brings them in"
+            )
+        return found
 
 
 @dataclass
@@ -134,10 +147,7 @@ def _load_source(
             report.error = _one_line(error)
         report.seconds = (datetime.now(UTC) - started).total_seconds()
         outcome = "failed" if report.error else "loaded" if report.counts.read else "nothing new"
-        notes = [
-            f"{name} has no privacy class and did not land" for name in sorted(report.undeclared)
-        ]
-        message = report.error or "; ".join(notes)
+        message = report.error or "; ".join(report.notes)
         run.warehouse.record_run(run.run_id, source, table, run.now, outcome, message)
         progress(report, True)
         yield report
@@ -184,14 +194,14 @@ def _load_database(
         with database.connect(source) as connection:
             report.undeclared |= set(connection.undeclared(table))
             landing = run.lander.land(connection.read(table, window), table, path)
-            compares = table.deletes == "compare_keys" and not complete
             keys = None
-            if compares:
+            if table.deletes == "compare_keys" and not complete:
                 keys = run.lander.land(connection.read_keys(table), _keys_only(table), keys_path)
+            cursor_at = None
+            if table.mode == "incremental" and window.until is None:
+                cursor_at = _furthest(landing.newest, run, run.warehouse.cursor(source, table))
+            at_source = connection.count(table, cursor_at) if cursor_at else None
         _refuse_empty(source, table, run, landing.read if complete else keys.read if keys else None)
-        cursor_at = None
-        if table.mode == "incremental" and window.until is None:
-            cursor_at = _furthest(landing.newest, run, run.warehouse.cursor(source, table))
         yield run.warehouse.commit(
             Load(
                 run.run_id,
@@ -204,6 +214,8 @@ def _load_database(
                 keys=keys,
             )
         )
+        if cursor_at and at_source is not None:
+            report.late = max(0, at_source - run.warehouse.known_count(source, table, cursor_at))
     finally:
         path.unlink(missing_ok=True)
         keys_path.unlink(missing_ok=True)

@@ -573,7 +573,7 @@ def _load_dict(report: LoadReport) -> dict[str, Any]:
                 **vars(t.counts),
                 "seconds": round(t.seconds, 3),
                 "error": t.error,
-                "undeclared_columns": sorted(t.undeclared),
+                "notes": t.notes,
             }
             for t in report.tables
         ],
@@ -595,13 +595,8 @@ def _show_load(report: LoadReport, as_json: bool) -> None:
         )
     out.print(grid)
     for table in report.tables:
-        if table.undeclared:
-            names = ", ".join(sorted(table.undeclared))
-            err.print(
-                f"{table.source}.{table.table}: no privacy class for {names}: did not land",
-                markup=False,
-                soft_wrap=True,
-            )
+        for note in table.notes:
+            err.print(f"{table.source}.{table.table}: {note}", markup=False, soft_wrap=True)
         if table.error:
             err.print(
                 f"goodoc: {table.source}.{table.table}: {table.error}", markup=False, soft_wrap=True

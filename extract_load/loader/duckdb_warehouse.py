@@ -187,6 +187,27 @@ class DuckDBWarehouse:
         ).fetchall()
         return count
 
+    def known_count(self, source: Source, table: Table, until: datetime) -> int:
+        """Rows whose cursor is not beyond `until`: in raw, or in quarantine instead."""
+        raw = f'{source.schema_name}."{table.name}"'
+        key = ", ".join(f'"{name}"' for name in table.key)
+        ((count,),) = self.connection.execute(
+            f"""
+            select (
+                select count(*) from {raw} where _deleted_at is null and "{table.cursor}" <= $until
+            ) + (
+                select count(distinct row_key) from raw_ledger.quarantine
+                where source = $source and table_name = $name
+                    and not contains(reason, 'lies in the future')
+                    and row_key not in (
+                        select concat_ws('|', {key}) from {raw} where _deleted_at is null
+                    )
+            )
+            """,
+            {"until": until, "source": source.source, "name": table.name},
+        ).fetchall()
+        return count
+
     def key_version(self, source: Source, table: Table) -> str | None:
         """The pseudonym key version that the table's tokens were made with."""
         row = self.connection.execute(

@@ -97,7 +97,21 @@ class Database:
         """The keys of all rows, to find those that vanished."""
         return self._stream(table, list(table.key), Window())
 
+    def count(self, table: Table, until: datetime) -> int:
+        """Rows of the table whose cursor is not beyond `until`."""
+        condition = f' where "{table.cursor}" <= {self._until(table, until)}'
+        ((count,),) = self._rows(f'select count(*) from "{table.name}"{condition}')
+        return count
+
     def _types(self, table: str) -> dict[str, str]:
+        raise NotImplementedError
+
+    def _since(self, table: Table, instant: datetime) -> str:
+        """SQL for an instant that a cursor value must reach."""
+        raise NotImplementedError
+
+    def _until(self, table: Table, instant: datetime) -> str:
+        """SQL for an instant that a cursor value must not pass."""
         raise NotImplementedError
 
     def _stream(self, table: Table, columns: list[str], window: Window) -> pa.RecordBatchReader:
@@ -108,22 +122,21 @@ class Database:
             cursor.execute(query, parameters)
             return cursor.fetchall()
 
+    def _condition(self, table: Table, window: Window) -> str:
+        parts = []
+        if window.since is not None:
+            parts.append(f'"{table.cursor}" >= {self._since(table, window.since)}')
+        if window.until is not None:
+            parts.append(f'"{table.cursor}" <= {self._until(table, window.until)}')
+        if table.cursor is None or not parts:
+            return ""
+        # a row without a cursor value would otherwise never be seen
+        return f' where ({" and ".join(parts)}) or "{table.cursor}" is null'
+
     def _batches(self, query: str) -> pa.RecordBatchReader:
         cursor = self.cursors.enter_context(self.connection.cursor())
         cursor.execute(query)
         return cursor.fetch_record_batch()
-
-
-def _condition(table: Table, window: Window, literal: str) -> str:
-    if table.cursor is None or (window.since is None and window.until is None):
-        return ""
-    parts = []
-    if window.since is not None:
-        parts.append(f'"{table.cursor}" >= {literal.format(window.since.isoformat(" "))}')
-    if window.until is not None:
-        parts.append(f'"{table.cursor}" <= {literal.format(window.until.isoformat(" "))}')
-    # a row without a cursor value would otherwise never be seen
-    return f' where ({" and ".join(parts)}) or "{table.cursor}" is null'
 
 
 class _SQLite(Database):
@@ -137,7 +150,7 @@ class _SQLite(Database):
         # The driver takes a column's type from its first rows. A first row of texts settles it,
         # also where those rows are null; it is cut off again.
         first = ", ".join(f"'' as \"{name}\"" for name in columns)
-        condition = _condition(table, window, "'{}'")
+        condition = self._condition(table, window)
         stream = self._batches(
             f'select {first} union all select {texts} from "{table.name}"{condition}'
         )
@@ -150,8 +163,22 @@ class _SQLite(Database):
 
         return pa.RecordBatchReader.from_batches(stream.schema, rows())
 
+    def _since(self, table: Table, instant: datetime) -> str:
+        # texts are compared, with or without microseconds: the whole second comes before both
+        return f"'{instant.isoformat(' ', 'seconds')}'"
+
+    def _until(self, table: Table, instant: datetime) -> str:
+        return f"'{instant.isoformat(' ', 'microseconds')}'"
+
 
 class _Postgres(Database):
+    def _since(self, table: Table, instant: datetime) -> str:
+        zoned = self._types(table.name).get(table.cursor or "") == "timestamp with time zone"
+        text = instant.isoformat(" ")
+        return f"timestamptz '{text}+00'" if zoned else f"timestamp '{text}'"
+
+    _until = _since
+
     def _types(self, table: str) -> dict[str, str]:
         return dict(
             self._rows(
@@ -167,8 +194,6 @@ class _Postgres(Database):
             f'"{name}"' if types[name] in _NATIVE else f'cast("{name}" as text) as "{name}"'
             for name in columns
         )
-        kind = types.get(table.cursor or "", "")
-        literal = "timestamptz '{}+00'" if kind == "timestamp with time zone" else "timestamp '{}'"
         return self._batches(
-            f'select {selected} from "{table.name}"{_condition(table, window, literal)}'
+            f'select {selected} from "{table.name}"{self._condition(table, window)}'
         )

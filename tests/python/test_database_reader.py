@@ -3,6 +3,7 @@
 import sqlite3
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -142,6 +143,24 @@ def test_rows_at_the_very_cursor_and_within_the_lag_land(lab: Lab, shop: Shop) -
     assert len(live(lab)) == 3
 
 
+def test_rows_later_than_the_lag_are_counted_reported_and_brought_in(lab: Lab, shop: Shop) -> None:
+    declare(lab)
+    insert(
+        shop, (1, 1, "a", "2026-01-02 00:00:00"), (2, 1, "900101-1234567", "2026-01-01 00:00:00")
+    )
+    counts(lab)
+    insert(shop, (3, 1, "too late", "2026-01-01 12:00:00"))
+    (table,) = lab.load().tables
+    assert (table.counts.loaded, table.late) == (0, 1)
+    assert lab.query("select message from raw_ledger.runs order by finished_at desc limit 1") == [
+        (table.notes[0],)
+    ]
+    assert "1 row at the source came later than the lag" in table.notes[0]
+    assert counts(lab, since=datetime(2026, 1, 1))[1] == 1
+    (table,) = lab.load().tables
+    assert (table.late, table.notes) == (0, [])
+
+
 def test_a_change_replaces_its_row_and_an_older_version_never_does(lab: Lab, shop: Shop) -> None:
     declare(lab)
     insert(shop, (1, 1, "a", "2026-01-02 00:00:00"), (2, 1, "b", "2026-01-02 00:00:00"))
@@ -176,8 +195,6 @@ def test_a_row_from_the_future_is_quarantined_and_hides_nothing_after_it(
 
 def test_the_cursor_never_moves_beyond_now(lab: Lab, shop: Shop) -> None:
     declare(lab)
-    from datetime import UTC, datetime, timedelta
-
     soon = datetime.now(UTC).replace(tzinfo=None) + timedelta(hours=20)
     insert(shop, (1, 1, "clock ahead", soon.isoformat(" ")))
     assert counts(lab) == (1, 1, 0, 0, 0)
@@ -274,8 +291,6 @@ def test_a_missing_column_or_table_is_an_error_that_keeps_the_rows(lab: Lab, sho
 
 
 def test_a_window_is_read_again(lab: Lab, shop: Shop) -> None:
-    from datetime import datetime
-
     declare(lab)
     insert(shop, *((n, 1, "x", f"2026-01-0{n} 00:00:00") for n in range(1, 6)))
     counts(lab)
