@@ -21,6 +21,7 @@ from pydantic import (
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 ColumnType = Literal["string", "bigint", "numeric", "boolean", "date", "timestamp"]
 Privacy = Literal["none", "quasi", "sensitive", "pseudonym", "birth_year", "free_text", "drop"]
+_AS_IS = ("none", "quasi", "sensitive")
 _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 _LAG = re.compile(r"^(\d+)([smhd])$")
 
@@ -96,6 +97,7 @@ class Table(_Strict):
     history: bool = False
     deletes: Literal["kept", "compare_keys"] = "kept"
     empty: Literal["refused", "allowed"] = "refused"
+    partition: Identifier | None = None
     # reader: files
     path: tuple[str, ...] = ()
     name_pattern: str | None = None
@@ -136,6 +138,9 @@ class Table(_Strict):
         for name in (*wanted, *self.name_columns):
             if name is not None and name not in names:
                 raise ValueError(f"{name} is not among the columns that land")
+        instants = {c.name for c in self.columns if c.type == "timestamp" and c.privacy in _AS_IS}
+        if self.partition and self.partition not in instants:
+            raise ValueError(f"partition: {self.partition} is no timestamp that lands as it is")
         return self
 
     @property

@@ -12,8 +12,8 @@ from adbc_driver_manager import Error as AdbcError
 
 from extract_load.declaration import DeclarationError, Source, Table
 from extract_load.loader.conform import Lander
-from extract_load.loader.duckdb_warehouse import Counts, DuckDBWarehouse, Load
 from extract_load.loader.pseudonyms import MissingKeyError, PseudonymKey
+from extract_load.loader.warehouse import Counts, Load, Warehouse, WarehouseError
 from extract_load.readers import database, files
 
 # What a table's failure may look like; anything else is a mistake of ours and is raised.
@@ -23,6 +23,7 @@ _FAILURES = (
     MissingKeyError,
     OSError,
     ValueError,
+    WarehouseError,
     database.ReadError,
     duckdb.Error,
     pa.ArrowException,
@@ -68,7 +69,7 @@ class LoadReport:
 
 @dataclass(frozen=True)
 class _Run:
-    warehouse: DuckDBWarehouse
+    warehouse: Warehouse
     folder: Path
     key: PseudonymKey | None
     lander: Lander
@@ -84,7 +85,7 @@ class _Run:
 
 def load(
     sources: Iterable[Source],
-    warehouse: DuckDBWarehouse,
+    warehouse: Warehouse,
     landing_folder: Path,
     key: PseudonymKey | None,
     since: datetime | None = None,
@@ -156,7 +157,9 @@ def _load_source(
 def _one_line(error: Exception) -> str:
     """The first line, without the row values that an engine likes to quote."""
     text = (str(error).strip() or type(error).__name__).splitlines()[0]
-    if isinstance(error, duckdb.ConversionException):
+    quoting = (duckdb.ConversionException, duckdb.OutOfRangeException)
+    # class 22 of SQLSTATE is bad data too
+    if isinstance(error, quoting) or (getattr(error, "sqlstate", "") or "").startswith("22"):
         text = "a value doesn't fit its column"
     return text[:300]
 

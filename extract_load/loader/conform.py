@@ -60,11 +60,6 @@ class Landing:
     checksum: str
 
 
-def sql_type(column: Column) -> str:
-    """The raw table's type; a pseudonym is text whatever it was made from."""
-    return "varchar" if column.privacy == "pseudonym" else SQL_TYPES[column.type]
-
-
 class Lander:
     """Writes slices to landing files; one in-memory DuckDB for all of a run's slices.
 
@@ -115,14 +110,17 @@ def _conforming_query(
     columns = [column for column in table.landed if column.name in schema]
     typed = [f'{_typed(column, schema, table)} as "{column.name}__typed"' for column in columns]
     bookkeeping = [name for name in ("_file", "_line", "_error", "_text") if name in schema]
-    accepted = [f'{_private(column)} as "{column.name}"' for column in columns]
+    landed = []
+    for column in columns:
+        value = f"case when _accepted then {_private(column)} end"
+        if column.name in table.key:
+            # a rejected row keeps its key, so that it isn't taken for one that vanished
+            value = _without_nul(_private(column)) if _lands_text(column) else _private(column)
+        landed.append(f'{value} as "{column.name}"')
     if table.has_pseudonyms and key is not None:
-        accepted.append(f"'{key.version}' as _key_version")
-    key_text = ", ".join(
-        _private(column).replace("_accepted", "true")
-        for column in columns
-        if column.name in table.key
-    )
+        landed.append(f"'{key.version}' as _key_version")
+    parts = ", ".join(_private(column) for column in columns if column.name in table.key)
+    key_text = _without_nul(f"concat_ws('|', {parts})") if parts else "cast(null as varchar)"
     reasons = ", ".join(_reasons(columns, schema, table, now))
     return f"""
     with typed as (
@@ -140,11 +138,11 @@ def _conforming_query(
     ),
     decided as (select *, _reason is null as _accepted from judged)
     select
-        {", ".join(accepted)},
+        {", ".join(landed)},
         {"_file, _line," if "_file" in schema else ""}
         _reason,
-        case when not _accepted then {_rejected_row(columns, schema)} end as _row,
-        {f"concat_ws('|', {key_text})" if key_text else "cast(null as varchar)"} as _key
+        case when not _accepted then {_without_nul(_rejected_row(columns, schema))} end as _row,
+        {key_text} as _key
     from decided
     """
 
@@ -243,7 +241,16 @@ def _private(column: Column) -> str:
         value = f"cast(date_trunc('year', {value}) as date)"
     elif column.privacy == "free_text":
         value = without_contacts(value)
-    return f"case when _accepted then {value} end"
+    return value
+
+
+def _lands_text(column: Column) -> bool:
+    return column.type == "string" or column.privacy == "pseudonym"
+
+
+def _without_nul(text: str) -> str:
+    """SQL for a text of a rejected row that every engine can store."""
+    return f"replace({text}, chr(0), '')"
 
 
 def _rejected_row(columns: list[Column], schema: dict[str, pa.DataType]) -> str:

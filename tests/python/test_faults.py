@@ -8,12 +8,15 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import duckdb
 import pytest
 
 from conftest import Lab
+from engines import on_engines
 from extract_load.loader.lock import LockedError, writer_lock
+from extract_load.loader.warehouse import WarehouseError
 
 SOURCES = {
     "drops": """\
@@ -47,44 +50,53 @@ SOURCES = {
 
 # Each point kills the loader with SIGKILL just before (or just after) a step of its own.
 KILL = """
-import os, signal, sys
+import os, re, signal, sys
 from pathlib import Path
+sys.path.insert(0, {tests!r})
+from engines import open_warehouse
 from extract_load import load, read_sources
-from extract_load.loader import conform, duckdb_warehouse
-from extract_load.loader.pseudonyms import PseudonymKey
+from extract_load.loader import conform
 from extract_load.readers import files
 
 owner_name, function, moment, occurrence = {point!r}
+warehouse = open_warehouse({engine!r}, {place!r})
 owner = {{
-    "Lander": conform.Lander, "Move": duckdb_warehouse._Move,
-    "Warehouse": duckdb_warehouse.DuckDBWarehouse, "files": files,
+    "Lander": conform.Lander, "Warehouse": type(warehouse), "SQL": type(warehouse), "files": files,
+    "Sent": type(getattr(warehouse, "client", None)),
 }}[owner_name]
+statement = function if owner_name in ("SQL", "Sent") else None
+function = "query" if statement else function
 original, seen = getattr(owner, function), 0
 
 def deadly(*arguments, **options):
     global seen
-    seen += 1
-    if moment == "before" and seen == occurrence:
+    mine = not statement or re.match(statement, arguments[1].strip())
+    seen += bool(mine)
+    if mine and moment == "before" and seen == occurrence:
         os.kill(os.getpid(), signal.SIGKILL)
     result = original(*arguments, **options)
-    if moment == "after" and seen == occurrence:
+    if mine and moment == "after" and seen == occurrence:
         os.kill(os.getpid(), signal.SIGKILL)
     return result
 
 setattr(owner, function, deadly)
-with duckdb_warehouse.DuckDBWarehouse(Path({warehouse!r})) as warehouse:
+with warehouse:
     load(read_sources(Path({sources!r})).values(), warehouse, Path({landing!r}), None)
 """
 
-POINTS = [
+LANDING = [
     ("files", "_read_csv", "before", 2),  # while a slice is being read
     ("Lander", "land", "before", 2),  # between tables
     ("Lander", "land", "after", 1),  # landed, nothing committed
-    ("Move", "_stage", "after", 2),  # inside the transaction, nothing written
-    ("Move", "_replace", "after", 1),  # rows deleted, not yet inserted
-    ("Move", "_insert", "after", 2),  # rows inserted, no ledger row
-    ("Move", "_mark_vanished", "after", 3),  # vanished rows marked, no ledger row
-    ("Move", "_write_ledger", "after", 1),  # all written, not committed
+]
+MOVING = [
+    ("SQL", "create temp table incoming", "after", 2),  # in the transaction, nothing written
+    ("SQL", "merge into raw_(drops|shop).* delete", "after", 1),  # deleted, not yet inserted
+    ("SQL", "insert into raw_(drops|shop)", "after", 2),  # rows inserted, no ledger row
+    ("SQL", "merge into raw_(drops|shop).* update", "after", 3),  # vanished rows marked
+    ("SQL", "insert into raw_ledger.loads", "after", 1),  # all written, not committed
+    ("SQL", "commit", "before", 2),
+    ("SQL", "commit", "after", 1),  # committed, the counts not read back
     ("Warehouse", "commit", "after", 2),  # committed, not yet reported
     ("Warehouse", "record_run", "before", 3),
 ]
@@ -123,8 +135,8 @@ def prepare(lab: Lab, rows: int = 3000) -> None:
 
 def run_until_killed(lab: Lab, point: tuple) -> None:
     script = KILL.format(
-        point=point, warehouse=str(lab.warehouse), sources=str(lab.sources),
-        landing=str(lab.folder / "landing"),
+        point=point, engine=lab.engine, place=lab.place, sources=str(lab.sources),
+        landing=str(lab.folder / "landing"), tests=str(Path(__file__).parent),
     )  # fmt: skip
     process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert process.returncode == -signal.SIGKILL, process.stderr
@@ -140,7 +152,7 @@ def contents(lab: Lab) -> dict[str, list[tuple]]:
     return {
         table: lab.query(
             f"select {columns.replace('*', 'id, amount, updated_at')} from {table}"
-            " where _deleted_at is null order by all"
+            " where _deleted_at is null order by 1, 2"
         )
         for table, columns in tables.items()
     }
@@ -164,8 +176,22 @@ def check_caught_up(lab: Lab) -> None:
     assert lab.ledger_balances()
 
 
-@pytest.mark.parametrize("point", POINTS, ids=lambda point: "-".join(map(str, point)))
-def test_killed_anywhere_the_next_command_catches_up(lab: Lab, point: tuple) -> None:
+def name(point: tuple) -> str:
+    return "-".join(map(str, point))
+
+
+@on_engines("duckdb")
+@pytest.mark.parametrize("point", LANDING, ids=name)
+def test_killed_while_landing_the_next_command_catches_up(lab: Lab, point: tuple) -> None:
+    kill_and_catch_up(lab, point)
+
+
+@pytest.mark.parametrize("point", MOVING, ids=name)
+def test_killed_while_moving_the_next_command_catches_up(lab: Lab, point: tuple) -> None:
+    kill_and_catch_up(lab, point)
+
+
+def kill_and_catch_up(lab: Lab, point: tuple) -> None:
     prepare(lab)
     before = contents(lab)
     run_until_killed(lab, point)
@@ -179,7 +205,16 @@ def test_killed_anywhere_the_next_command_catches_up(lab: Lab, point: tuple) -> 
     assert list((lab.folder / "landing").iterdir()) == []
 
 
-@pytest.mark.parametrize("point", POINTS[2:3] + POINTS[5:6])
+@on_engines("bigquery")
+def test_killed_while_bigquery_works_the_next_command_catches_up(lab: Lab) -> None:
+    prepare(lab, rows=20)
+    run_until_killed(lab, ("Sent", "begin transaction", "after", 2))
+    assert not lab.load(key=None).failed
+    check_caught_up(lab)
+
+
+@on_engines("duckdb")
+@pytest.mark.parametrize("point", [LANDING[2], MOVING[2]], ids=name)
 def test_killed_with_the_landing_folder_lost_as_well(lab: Lab, point: tuple) -> None:
     import shutil
 
@@ -190,9 +225,10 @@ def test_killed_with_the_landing_folder_lost_as_well(lab: Lab, point: tuple) -> 
     check_caught_up(lab)
 
 
+@on_engines("duckdb")
 def test_killed_again_and_again_it_still_ends_right(lab: Lab) -> None:
     prepare(lab)
-    for point in POINTS:
+    for point in LANDING + MOVING:
         run_until_killed(lab, (*point[:3], 1))
     assert not lab.load(key=None).failed
     check_caught_up(lab)
@@ -227,12 +263,14 @@ def holder(lab: Lab) -> subprocess.Popen:
     process.wait()
 
 
+@on_engines("duckdb")
 def test_a_second_run_refuses_and_names_the_holder(lab: Lab, holder: subprocess.Popen) -> None:
     with pytest.raises(LockedError) as caught, writer_lock(lab.folder, "goodoc build", wait=0):
         pass
     assert f"`goodoc load` (process {holder.pid}, since " in str(caught.value)
 
 
+@on_engines("duckdb")
 def test_a_second_run_waits_for_the_first_to_end(lab: Lab, holder: subprocess.Popen) -> None:
     told: list[str] = []
 
@@ -245,6 +283,7 @@ def test_a_second_run_waits_for_the_first_to_end(lab: Lab, holder: subprocess.Po
     assert str(holder.pid) in told[0]
 
 
+@on_engines("duckdb")
 def test_the_lock_of_a_killed_run_is_taken_over(lab: Lab, holder: subprocess.Popen) -> None:
     holder.send_signal(signal.SIGKILL)
     holder.wait()
@@ -259,22 +298,25 @@ def test_two_commands_at_once_load_every_row_once(lab: Lab) -> None:
         import sys
         from pathlib import Path
         from extract_load import load, read_sources
-        from extract_load.loader.duckdb_warehouse import DuckDBWarehouse
         from extract_load.loader.lock import writer_lock
-        folder = Path(sys.argv[1])
+        tests, engine, place, folder = *sys.argv[1:4], Path(sys.argv[4])
+        sys.path.insert(0, tests)
+        from engines import open_warehouse
         sources = read_sources(folder / "sources").values()
         with writer_lock(folder, "goodoc load", 60):
-            with DuckDBWarehouse(folder / "warehouse.duckdb") as warehouse:
+            with open_warehouse(engine, place) as warehouse:
                 sys.exit(bool(load(sources, warehouse, folder / "landing", None).failed))
     """)
+    arguments = [str(Path(__file__).parent), lab.engine, lab.place, str(lab.folder)]
     runs = [
-        subprocess.Popen([sys.executable, "-c", script, str(lab.folder)], stderr=subprocess.PIPE)
+        subprocess.Popen([sys.executable, "-c", script, *arguments], stderr=subprocess.PIPE)
         for _ in range(2)
     ]
     assert [run.wait() for run in runs] == [0, 0]
     check_caught_up(lab)
 
 
+@on_engines("duckdb")
 def test_a_reader_of_the_warehouse_delays_but_does_not_break_a_load(lab: Lab) -> None:
     prepare(lab)
     reader = subprocess.Popen(
@@ -282,8 +324,6 @@ def test_a_reader_of_the_warehouse_delays_but_does_not_break_a_load(lab: Lab) ->
     )
     try:
         assert reader.stdout.readline() == "open\n"
-        from extract_load.loader.duckdb_warehouse import WarehouseError
-
         with pytest.raises(WarehouseError) as caught:
             lab.load(key=None)
         assert str(reader.pid) in str(caught.value)
@@ -297,5 +337,5 @@ def test_a_reader_of_the_warehouse_delays_but_does_not_break_a_load(lab: Lab) ->
 
 def test_the_ledger_cannot_hold_a_load_that_does_not_add_up(lab: Lab) -> None:
     prepare(lab)
-    with pytest.raises(duckdb.ConstraintException):
+    with pytest.raises((duckdb.ConstraintException, WarehouseError)):
         lab.query("update raw_ledger.loads set loaded_count = loaded_count + 1 where load_id = 1")

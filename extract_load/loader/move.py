@@ -1,0 +1,303 @@
+"""How a landed slice comes into raw: one transaction, as a list of statements.
+
+Nothing is asked on the way: what must be known is asked before, and the counts are computed in SQL
+and stand in the ledger afterwards. So an engine may run the list one by one or as a single script.
+Texts that stand in the statements are names and hashes of ours; all else comes in staged tables.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from extract_load.loader.warehouse import Load, Relation, Warehouse
+
+
+def instant(at: datetime) -> str:
+    """SQL for an instant, UTC without zone."""
+    return f"timestamp '{at.isoformat(' ')}'"
+
+
+class Move:
+    """One load's transaction. `question` is asked first and answers `load_id` and `overlapping`;
+    after the transaction `counts` are read, loaded, quarantined, suppressed and vanished rows.
+    """
+
+    load_id: int
+    overlapping: bool  # whether any landed row can meet one that is already in raw
+
+    def __init__(
+        self, warehouse: "Warehouse", load: "Load", raw: "Relation", staged: Mapping[str, str]
+    ):
+        self.warehouse, self.load = warehouse, load
+        self.source, self.table = load.source, load.table
+        self.from_files = load.source.reader == "files"
+        self.types = raw.columns
+        self.key = raw.key
+        self.raw = warehouse.name(raw.schema, raw.name)
+        self.staged = staged
+        bookkeeping = ("_load_id", "_extracted_at", "_deleted_at")
+        self.landed = [name for name in raw.columns if name not in bookkeeping]
+        self.content = [name for name in self.landed if name not in ("_file", "_line")]
+        self.mine = f"source = '{self.source.source}' and table_name = '{self.table.name}'"
+
+    @property
+    def question(self) -> str:
+        if self.from_files:
+            # asked of the ledger, so that a day's new files cost the same however long the history
+            met = f"select 1 from raw_ledger.files where {self.mine} and {self._of_these_files()}"
+        else:
+            met = f"select 1 from {self.raw}"
+        return f"select {self._last_load_id} + 1, exists ({met})"
+
+    @property
+    def counts(self) -> str:
+        counts = "read_count, loaded_count, quarantined_count, suppressed_count, vanished_count"
+        return f"select {counts} from raw_ledger.loads where load_id = {self.load_id}"
+
+    def statements(self) -> list[str]:
+        return [
+            *self.warehouse.assertion(
+                f"{self._last_load_id} = {self.load_id} - 1", "another load ran at the same time"
+            ),
+            self._decide(),
+            *self._replace(),
+            self._insert(),
+            *self._mark_vanished(),
+            *self._quarantine(),
+            *self._remember(),
+            *self._write_ledger(),
+            *self.warehouse.dropped(["incoming", "rejected", *self._gone]),
+        ]
+
+    # -- words -----------------------------------------------------------------------------------
+
+    _last_load_id = "(select coalesce(max(load_id), 0) from raw_ledger.loads)"
+
+    def _column(self, name: str, of: str = "") -> str:
+        return f"{of}.{self.warehouse.quote(name)}" if of else self.warehouse.quote(name)
+
+    def _columns(self, names: Iterable[str], of: str = "") -> str:
+        return ", ".join(self._column(name, of) for name in names)
+
+    def _typed(self, name: str, of: str = "") -> str:
+        """A staged column in raw's type: not each engine reads that from the file."""
+        return f"cast({self._column(name, of)} as {self.warehouse.types[self.types[name]]})"
+
+    def _matches(self, left: str, right: str) -> str:
+        return " and ".join(
+            f"{self._column(name, left)} = {self._column(name, right)}" for name in self.key
+        )
+
+    def _of_these_files(self, column: str = "file") -> str:
+        return f"{column} in (select name from {self.staged['landed_files']})"
+
+    def _whole(self) -> str:
+        """Condition for landed rows of files that did not break while they were read."""
+        broken = "_file not in (select name from {} where error is not null)"
+        return broken.format(self.staged["landed_files"]) if self.from_files else "true"
+
+    def _present(self) -> str:
+        """The row of each key as raw knows it now (with history: its newest version)."""
+        if self.from_files:
+            # an earlier content of a file may have left rows marked as gone under the same key
+            scope = f"{self._of_these_files('_file')} and _deleted_at is null"
+            return f"select * from {self.raw} where {scope}"
+        if not self.table.history:
+            return f"select * from {self.raw}"
+        return (
+            f"select * from (select *, row_number() over (partition by {self._columns(self.key)}"
+            f" order by _load_id desc) as _age from {self.raw}) as v where _age = 1"
+        )
+
+    # -- steps -----------------------------------------------------------------------------------
+
+    def _decide(self) -> str:
+        """What becomes of each accepted row: new, changed or suppressed."""
+        cursor = self.table.cursor
+        # a file's rows can't share their key; a database's could, where its key isn't enforced
+        copy = "1"
+        if not self.from_files:
+            order = f" order by {self._column(cursor)} desc nulls last" if cursor else ""
+            copy = f"row_number() over (partition by {self._columns(self.key)}{order})"
+        found, decision, met = "", "'new'", ""
+        if self.overlapping:
+            same = " and ".join(
+                f"{self._column(name, 'b')} is not distinct from {self._column(name, 'r')}"
+                for name in self.content
+            )
+            older = f"{self._column(cursor, 'r')} > {self._column(cursor, 'b')}" if cursor else ""
+            found = ", r._load_id as _replaced_id"
+            if self.table.partition:
+                found += f", {self._column(self.table.partition, 'r')} as _replaced_at"
+            decision = f"""
+                case
+                    when r._load_id is null then 'new'
+                    when r._deleted_at is null and {same} then 'suppressed'
+                    when {older or "false"} then 'suppressed'
+                    else 'changed'
+                end"""
+            met = f"left join ({self._present()}) as r on {self._matches('b', 'r')}"
+        typed = ", ".join(f"{self._typed(name)} as {self._column(name)}" for name in self.landed)
+        return f"""
+            create temp table incoming as
+            select
+                {self._columns(self.landed, "b")}, b._key{found},
+                case when b._copy > 1 then 'suppressed' else {decision} end as _decision
+            from (
+                select {typed}, _key, {copy} as _copy
+                from {self.staged["landed"]} where _reason is null and {self._whole()}
+            ) as b {met}"""
+
+    def _replace(self) -> list[str]:
+        """Takes out the rows that changed ones replace (with history they stay)."""
+        if not self.overlapping or self.table.history:
+            return []
+        return [
+            self._note_moves("replaced", "_replaced_id", "incoming where _decision = 'changed'"),
+            f"merge into {self.raw} as r"
+            " using (select * from incoming where _decision = 'changed') as b"
+            f" on {self._matches('b', 'r')}{' and r._deleted_at is null' * self.from_files}"
+            " when matched then delete",
+        ]
+
+    def _insert(self) -> str:
+        names = self._columns(self.landed)
+        return (
+            f"insert into {self.raw} ({names}, _load_id, _extracted_at)"
+            f" select {names}, {self.load_id}, {instant(self.load.extracted_at)}"
+            " from incoming where _decision <> 'suppressed'"
+        )
+
+    @property
+    def _gone(self) -> list[str]:
+        """The table of rows that vanished, where this load can find any."""
+        compared = self.load.complete or self.load.keys is not None
+        return ["gone"] if (self.overlapping if self.from_files else compared) else []
+
+    def _mark_vanished(self) -> list[str]:
+        """Marks live rows that the source no longer has."""
+        if not self._gone:
+            return []
+        there = self.staged["landed_keys" if self.load.keys is not None else "landed"]
+        # rejected rows carry their key too: a rejected row has not vanished
+        typed = ", ".join(f"{self._typed(name)} as {self._column(name)}" for name in self.key)
+        names = [*self.key, "_load_id", *([self.table.partition] if self.table.partition else [])]
+        return [
+            f"create temp table gone as select {self._columns(dict.fromkeys(names), 'r')}"
+            f" from ({self._present()}) as r left join (select {typed} from {there}"
+            f" where {self._whole()}) as b on {self._matches('b', 'r')}"
+            f" where b.{self.warehouse.quote(self.key[0])} is null"
+            f" and r._deleted_at is null and r._load_id <> {self.load_id}",
+            self._note_moves("deleted", "_load_id", "gone"),
+            f"merge into {self.raw} as r using gone as g"
+            f" on {self._matches('g', 'r')} and g._load_id = r._load_id and r._deleted_at is null"
+            f" when matched then update set _deleted_at = {instant(self.load.extracted_at)},"
+            f" _load_id = {self.load_id}",
+        ]
+
+    def _note_moves(self, kind: str, load_id: str, rows: str) -> str:
+        return (
+            "insert into raw_ledger.moves"
+            " (load_id, from_load_id, source, table_name, kind, row_count)"
+            f" select {self.load_id}, {load_id}, '{self.source.source}', '{self.table.name}',"
+            f" '{kind}', count(*) from {rows} group by {load_id}"
+        )
+
+    def _quarantine(self) -> list[str]:
+        """Moves rejected rows into quarantine, except those that are there already."""
+        text = self.warehouse.types["string"]
+        line, broken = "cast(null as {})".format(self.warehouse.types["bigint"]), ""
+        if self.from_files:
+            # the files are read whole again, so what they still reject comes back below
+            settled = self._of_these_files()
+            broken = (
+                f" union all select name, {line}, cast(null as {text}), error,"
+                f" cast(null as {text}) from {self.staged['landed_files']} where error is not null"
+            )
+        else:
+            settled = "row_key in (select _key from incoming)"
+        file, line = ("_file", "_line") if self.from_files else (f"cast(null as {text})", line)
+        # two rows alike are two rows, hence the number
+        identity = self.warehouse.digest(
+            f"'{self.source.source}|{self.table.name}|' || coalesce(file, '')"
+            f" || '|' || cast(coalesce(line, 0) as {text}) || coalesce('|' || row_key, '')"
+            f" || '|' || reason || coalesce('|' || masked_row, '') || '|' || cast(row_number()"
+            f" over (partition by file, line, row_key, reason, masked_row) as {text})"
+        )
+        names = "file, line, row_key, reason, masked_row"
+        return [
+            f"delete from raw_ledger.quarantine where {self.mine} and {settled}",
+            f"create temp table rejected as select {identity} as quarantine_id, {names} from ("
+            f" select {file} as file, {line} as line, _key as row_key, _reason as reason,"
+            f" _row as masked_row from {self.staged['landed']}"
+            f" where _reason is not null and {self._whole()}{broken}) as r",
+            "insert into raw_ledger.quarantine"
+            f" (quarantine_id, source, table_name, load_id, {names}, quarantined_at)"
+            f" select n.quarantine_id, '{self.source.source}', '{self.table.name}', {self.load_id},"
+            f" {self._columns(names.split(', '), 'n')}, {instant(self.load.extracted_at)}"
+            " from rejected as n"
+            " left join raw_ledger.quarantine as q on q.quarantine_id = n.quarantine_id"
+            " where q.quarantine_id is null",
+        ]
+
+    def _remember(self) -> list[str]:
+        """The cursor, the files and the days, for the next run and the models."""
+        mine = f"'{self.source.source}', '{self.table.name}'"
+        statements = []
+        if self.load.cursor_at is not None:
+            statements += [
+                f"delete from raw_ledger.cursors where {self.mine}",
+                "insert into raw_ledger.cursors (source, table_name, cursor_at)"
+                f" values ({mine}, {instant(self.load.cursor_at)})",
+            ]
+        if self.from_files:
+            # a broken file too: it is read again once its content changes, or by a replay
+            names = "digest, size, modified"
+            statements += [
+                f"delete from raw_ledger.files where {self.mine} and {self._of_these_files()}",
+                f"insert into raw_ledger.files (source, table_name, file, {names}, load_id)"
+                f" select {mine}, name, {names}, {self.load_id} from {self.staged['landed_files']}",
+            ]
+        if self.table.partition:
+            at = self._column(self.table.partition)
+            touched = [f"select {at} as touched_at from incoming where _decision <> 'suppressed'"]
+            if self.overlapping:
+                touched.append("select _replaced_at from incoming where _decision = 'changed'")
+            touched += [f"select {at} from {name}" for name in self._gone]
+            days = f"select {self.warehouse.korean_day('touched_at')} as day"
+            rows = f"({' union all '.join(touched)}) as t where touched_at is not null"
+            statements.append(
+                "insert into raw_ledger.days (load_id, source, table_name, day, row_count)"
+                f" select {self.load_id}, {mine}, day, count(*) from ({days} from {rows}) as d"
+                " group by day"
+            )
+        return statements
+
+    def _write_ledger(self) -> list[str]:
+        """Rows read are counted in the landing, so that the sum proves something."""
+        broken = ""
+        if self.from_files:
+            broken = f" + (select count(error) from {self.staged['landed_files']})"
+        vanished = "(select count(*) from gone)" if self._gone else "0"
+        names = "read_count, loaded_count, quarantined_count, suppressed_count, vanished_count"
+        return [
+            "insert into raw_ledger.loads"
+            f" (load_id, run_id, source, table_name, extracted_at, {names}, checksum)"
+            f" select {self.load_id}, '{self.load.run_id}', '{self.source.source}',"
+            f" '{self.table.name}', {instant(self.load.extracted_at)}, read_count, loaded_count,"
+            " quarantined_count, suppressed_count + rejected_count - quarantined_count,"
+            f" vanished_count, '{self.load.landing.checksum}' from (select"
+            f" (select count(*) from {self.staged['landed']} where {self._whole()}){broken}"
+            " as read_count,"
+            " (select count(*) from incoming where _decision <> 'suppressed') as loaded_count,"
+            " (select count(*) from incoming where _decision = 'suppressed') as suppressed_count,"
+            " (select count(*) from rejected) as rejected_count,"
+            f" (select count(*) from raw_ledger.quarantine where load_id = {self.load_id})"
+            f" as quarantined_count, {vanished} as vanished_count) as c",
+            *self.warehouse.assertion(
+                "(select read_count = loaded_count + quarantined_count + suppressed_count"
+                f" from raw_ledger.loads where load_id = {self.load_id})",
+                "the rows of a load don't add up",
+            ),
+        ]

@@ -1,0 +1,359 @@
+"""What loads write to: raw tables, and the ledger that says what was read and where each row went.
+
+A slice, its cursor, its ledger row and its quarantined rows are one transaction, so that after any
+kill either all of it is there or nothing. Here stands all that the engines share, in SQL that each
+of them reads; an engine adds how it connects, what it calls things, and how bytes get in.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import astuple, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import pyarrow as pa
+
+from extract_load.declaration import Source, Table
+from extract_load.loader.conform import Landing
+from extract_load.loader.move import Move, instant
+from extract_load.readers.files import File
+
+LEDGER = "raw_ledger"
+
+
+class WarehouseError(Exception):
+    """The warehouse can't be opened or written; one line, without passwords and row values."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows of one load: read = loaded + quarantined + suppressed; vanished is beside them."""
+
+    read: int = 0
+    loaded: int = 0
+    quarantined: int = 0
+    suppressed: int = 0
+    vanished: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(*map(sum, zip(astuple(self), astuple(other), strict=True)))
+
+
+@dataclass(frozen=True)
+class Load:
+    """What is to be moved into a raw table in one transaction.
+
+    `complete` says that the slice holds all rows of the table. `keys` are all keys
+    at the source, for tables that compare them.
+    """
+
+    run_id: str
+    source: Source
+    table: Table
+    landing: Landing
+    extracted_at: datetime
+    cursor_at: datetime | None = None
+    complete: bool = False
+    keys: Landing | None = None
+    files: tuple[File, ...] = ()
+    failed_files: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A table as each engine makes it. Columns have declared types; all but `required` may be null.
+
+    `key` is unique in the ledger; in raw it is what rows are looked up by.
+    """
+
+    schema: str
+    name: str
+    columns: Mapping[str, str]
+    key: tuple[str, ...] = ()
+    required: frozenset[str] = frozenset()
+    check: str | None = None
+    partition: str | None = None
+    privacy: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def _ledger(name: str, key: str = "", check: str | None = None, **columns: str) -> Relation:
+    return Relation(
+        LEDGER,
+        name,
+        {column: kind.split()[0] for column, kind in columns.items()},
+        tuple(key.split()),
+        frozenset(column for column, kind in columns.items() if not kind.endswith(" null")),
+        check,
+    )
+
+
+_TABLE = {"source": "string", "table_name": "string"}
+_LEDGER_TABLES = (
+    _ledger(
+        "loads", "load_id", "read_count = loaded_count + quarantined_count + suppressed_count",
+        load_id="bigint", run_id="string", **_TABLE, extracted_at="timestamp", read_count="bigint",
+        loaded_count="bigint", quarantined_count="bigint", suppressed_count="bigint",
+        vanished_count="bigint", checksum="string",
+    ),
+    _ledger(
+        "moves", "", "kind in ('replaced', 'deleted')",
+        load_id="bigint", from_load_id="bigint", **_TABLE, kind="string", row_count="bigint",
+    ),
+    # the Korean days of the rows that a load brought, replaced or found gone
+    _ledger("days", load_id="bigint", **_TABLE, day="date", row_count="bigint"),
+    _ledger("cursors", "source table_name", **_TABLE, cursor_at="timestamp"),
+    _ledger(
+        "files", "source table_name file",
+        **_TABLE, file="string", digest="string", size="bigint", modified="bigint",
+        load_id="bigint",
+    ),
+    _ledger(
+        "quarantine", "quarantine_id",
+        quarantine_id="string", **_TABLE, load_id="bigint", file="string null", line="bigint null",
+        row_key="string null", reason="string", masked_row="string null",
+        quarantined_at="timestamp",
+    ),
+    _ledger(
+        "runs", "", "outcome in ('loaded', 'nothing new', 'failed')",
+        run_id="string", **_TABLE, finished_at="timestamp", outcome="string",
+        message="string null",
+    ),
+)  # fmt: skip
+
+
+def raw_relation(source: Source, table: Table) -> Relation:
+    """A raw table, bookkeeping columns last; a pseudonym is text whatever it was made from."""
+    types = {
+        column.name: "string" if column.privacy == "pseudonym" else column.type
+        for column in table.landed
+    }
+    if table.has_pseudonyms:
+        types["_key_version"] = "string"
+    if source.reader == "files":
+        types |= {"_file": "string", "_line": "bigint"}
+    types |= {"_load_id": "bigint", "_extracted_at": "timestamp", "_deleted_at": "timestamp"}
+    return Relation(
+        source.schema_name,
+        table.name,
+        types,
+        ("_file", "_line") if source.reader == "files" else table.key,
+        partition=table.partition,
+        privacy={column.name: column.privacy for column in table.landed},
+    )
+
+
+class Warehouse(ABC):
+    """Raw tables and ledger on one engine. Use as a context manager.
+
+    Who opens one to write holds the writer lock. Failures are WarehouseError, or the errors of the
+    engine where these show no row values.
+    """
+
+    types: ClassVar[Mapping[str, str]]  # declared type -> the engine's
+
+    def __enter__(self) -> "Warehouse":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- what an engine adds ---------------------------------------------------------------------
+
+    @abstractmethod
+    def close(self) -> None:
+        """Ends the connection."""
+
+    @abstractmethod
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Runs one statement; `?` are parameters. Instants come as UTC without zone."""
+
+    @abstractmethod
+    def relations(self) -> set[tuple[str, str]]:
+        """Schema and name of every table and view."""
+
+    @abstractmethod
+    def staged(
+        self, inputs: Mapping[str, Path | pa.Table]
+    ) -> AbstractContextManager[dict[str, str]]:
+        """Makes Parquet files and Arrow tables readable as relations, and says what these are
+        called in SQL; they end with the context."""
+
+    @abstractmethod
+    def _columns(self, schema: str) -> dict[str, set[str]]:
+        """Tables of a schema with their columns; empty where there is no such schema."""
+
+    def quote(self, name: str) -> str:
+        return f'"{name}"'
+
+    def digest(self, text: str) -> str:
+        """SQL for the MD5 of a text as hex digits."""
+        return f"md5({text})"
+
+    def korean_day(self, at: str) -> str:
+        """SQL for the day in Korea of an instant."""
+        return f"cast({at} + interval '9 hours' as date)"
+
+    def text(self, kind: str, value: str) -> str:
+        """SQL for a value of a declared type as the text that it has in a landing's `_key`."""
+        return f"cast({value} as {self.types['string']})"
+
+    def assertion(self, condition: str, message: str) -> list[str]:
+        """Statements that stop a transaction unless `condition` holds; none where keys and checks
+        of the ledger see to it."""
+        return []
+
+    def dropped(self, tables: Sequence[str]) -> list[str]:
+        """Statements that drop temporary tables; none where these end with their script."""
+        return [f"drop table {table}" for table in tables]
+
+    def transact(self, statements: Iterable[str], then: str) -> list[tuple[Any, ...]]:
+        """Runs the statements in one transaction, all or none, and after it the query `then`."""
+        self.query("begin")
+        try:
+            for statement in statements:
+                self.query(statement)
+            self.query("commit")
+        except BaseException:
+            with suppress(WarehouseError):  # of a connection that is lost; so is its transaction
+                self.query("rollback")
+            raise
+        return self.query(then)
+
+    def _create_schema(self, schema: str) -> None:
+        self.query(f"create schema if not exists {schema}")
+
+    def _create(self, relation: Relation) -> None:
+        parts = [
+            f"{self.quote(name)} {self.types[kind]}{' not null' * (name in relation.required)}"
+            for name, kind in relation.columns.items()
+        ]
+        if relation.schema == LEDGER:
+            parts += [f"primary key ({', '.join(relation.key)})"] * bool(relation.key)
+            parts += [f"check ({relation.check})"] * bool(relation.check)
+        name = self.name(relation.schema, relation.name)
+        self.query(f"create table if not exists {name} ({', '.join(parts)})")
+
+    def _extend(self, relation: Relation, columns: Sequence[str]) -> None:
+        name = self.name(relation.schema, relation.name)
+        for column in columns:
+            kind = self.types[relation.columns[column]]
+            self.query(f"alter table {name} add column {self.quote(column)} {kind}")
+
+    # -- what all share --------------------------------------------------------------------------
+
+    def name(self, schema: str, table: str) -> str:
+        return f"{schema}.{self.quote(table)}"
+
+    def _make(self, schema: str, relations: Iterable[Relation]) -> None:
+        """Creates tables of a schema that aren't there, and adds columns declared since."""
+        there = self._columns(schema)
+        if not there:
+            self._create_schema(schema)
+        for relation in relations:
+            if relation.name not in there:
+                self._create(relation)
+            elif new := [name for name in relation.columns if name not in there[relation.name]]:
+                self._extend(relation, new)
+
+    def _make_ledger(self) -> None:
+        self._make(LEDGER, _LEDGER_TABLES)
+
+    def prepare(self, source: Source) -> None:
+        """Creates the raw tables of a source that aren't there, and columns declared since.
+
+        All declared sources are prepared, loaded or not, so that every model can always be built.
+        """
+        self._make(
+            source.schema_name, [raw_relation(source, table) for table in source.tables.values()]
+        )
+
+    def cursor(self, source: Source, table: Table) -> datetime | None:
+        """How far the table was read, UTC without zone; None before the first load."""
+        rows = self.query(
+            "select cursor_at from raw_ledger.cursors where source = ? and table_name = ?",
+            [source.source, table.name],
+        )
+        return rows[0][0] if rows else None
+
+    def files(self, source: Source, table: Table) -> dict[str, File]:
+        """Loaded files by name."""
+        rows = self.query(
+            "select file, size, modified, digest from raw_ledger.files"
+            " where source = ? and table_name = ?",
+            [source.source, table.name],
+        )
+        return {name: File(Path(name), name, *rest) for name, *rest in rows}
+
+    def row_count(self, source: Source, table: Table) -> int:
+        """Live rows in the raw table."""
+        raw = self.name(source.schema_name, table.name)
+        return self.query(f"select count(*) from {raw} where _deleted_at is null")[0][0]
+
+    def known_count(self, source: Source, table: Table, until: datetime) -> int:
+        """Rows whose cursor is not beyond `until`: in raw, or in quarantine instead."""
+        raw = self.name(source.schema_name, table.name)
+        types = raw_relation(source, table).columns
+        key = " || '|' || ".join(
+            self.text(types[name], f"r.{self.quote(name)}") for name in table.key
+        )
+        ((count,),) = self.query(
+            f"""
+            select (
+                select count(*) from {raw}
+                where _deleted_at is null and {self.quote(table.cursor or "")} <= {instant(until)}
+            ) + (
+                select count(distinct q.row_key) from raw_ledger.quarantine as q
+                left join {raw} as r on {key} = q.row_key and r._deleted_at is null
+                where q.source = ? and q.table_name = ? and r._load_id is null
+                    and q.reason not like '%lies in the future%'
+            )
+            """,
+            [source.source, table.name],
+        )
+        return count
+
+    def key_version(self, source: Source, table: Table) -> str | None:
+        """The pseudonym key version that the table's tokens were made with."""
+        rows = self.query(
+            f"select _key_version from {self.name(source.schema_name, table.name)}"
+            " where _key_version is not null limit 1"
+        )
+        return rows[0][0] if rows else None
+
+    def record_run(
+        self, run_id: str, source: Source, table: Table, at: datetime, outcome: str, message: str
+    ) -> None:
+        """Notes how a table fared in a run, for `status`."""
+        self.query(
+            "insert into raw_ledger.runs"
+            " (run_id, source, table_name, finished_at, outcome, message)"
+            " values (?, ?, ?, ?, ?, ?)",
+            [run_id, source.source, table.name, at, outcome, message],
+        )
+
+    def commit(self, load: Load) -> Counts:
+        """Moves a landed slice into raw in one transaction and returns its counts."""
+        inputs: dict[str, Path | pa.Table] = {"landed": load.landing.path}
+        if load.keys is not None:
+            inputs["landed_keys"] = load.keys.path
+        if load.files:
+            inputs["landed_files"] = _files(load)
+        with self.staged(inputs) as relations:
+            move = Move(self, load, raw_relation(load.source, load.table), relations)
+            ((move.load_id, move.overlapping),) = self.query(move.question)
+            (counts,) = self.transact(move.statements(), move.counts)
+        return Counts(*counts)
+
+
+def _files(load: Load) -> pa.Table:
+    failed = dict(load.failed_files)
+    names = ("name", "digest", "size", "modified")
+    columns = {name: [getattr(file, name) for file in load.files] for name in names}
+    columns["error"] = pa.array(
+        [f"the file can't be read: {failed[n]}" if n in failed else None for n in columns["name"]],
+        pa.string(),
+    )
+    return pa.table(columns)
