@@ -3,7 +3,6 @@
     {% set parts = [] %}
     {% for column in columns %}
         {% do parts.append("coalesce(" ~ dbt.cast(column, dbt.type_string()) ~ ", '~null~')") %}
-        {% if not loop.last %}{% do parts.append("'|'") %}{% endif %}
     {% endfor %}
-    {{ dbt.hash(dbt.concat(parts)) }}
+    {{ dbt.hash("concat(" ~ parts | join(", '|', ") ~ ")") }}
 {%- endmacro %}

@@ -5,6 +5,8 @@ The names of this package become variables in the models (`library_path` in `.sq
 
 from types import SimpleNamespace
 
+target = SimpleNamespace(type="postgres")
+
 
 def is_incremental() -> bool:
     """A full build is linted: an increment asks the warehouse for its days."""
@@ -38,4 +40,7 @@ dbt = SimpleNamespace(
     listagg=lambda measure, by="','", order_by_clause="": (
         f"string_agg({measure}, {by} {order_by_clause})"
     ),
+)
+adapter = SimpleNamespace(
+    dispatch=lambda macro: lambda *arguments: f"{macro}({', '.join(map(str, arguments))})"
 )

@@ -114,7 +114,8 @@ newest_extractions as (
 
 ),
 
--- a blank cell in a report is nothing delivered
+-- A blank cell in a report is nothing delivered. Six decimals from here on, since what is rounded
+-- only at the end doesn't add up.
 filled as (
 
     select
@@ -122,7 +123,7 @@ filled as (
         media.day_basis,
         media.currency as currency_native,
         media.vat_basis,
-        coalesce(reports.spend_native, 0) as filled_spend_native,
+        cast(coalesce(reports.spend_native, 0) as {{ dbt.type_numeric() }}) as filled_spend_native,
         not reports.is_deleted and newest_extractions.medium is not null as is_latest
     from reports
     left join media on reports.medium = media.medium
@@ -155,16 +156,20 @@ final as (
         filled_spend_native as spend_native,
         vat_basis,
         -- Korean VAT is 10 %; a tenth is added or an eleventh taken out, exact in decimals
-        case vat_basis
-            when 'incl' then {{ ratio('filled_spend_native * 10', 11) }}
-            when 'excl' then filled_spend_native
-        end as spend_supply_krw,
-        case vat_basis
-            when 'incl' then filled_spend_native
-            when 'excl' then cast(filled_spend_native * 1.1 as {{ dbt.type_numeric() }})
-        end as spend_gross_krw,
-        coalesce(conversions, 0) as conversions,
-        coalesce(conversion_value, 0) as conversion_value_krw,
+        cast(
+            case vat_basis
+                when 'incl' then {{ ratio('filled_spend_native * 10', 11) }}
+                when 'excl' then filled_spend_native
+            end as {{ dbt.type_numeric() }}
+        ) as spend_supply_krw,
+        cast(
+            case vat_basis
+                when 'incl' then filled_spend_native
+                when 'excl' then filled_spend_native * cast(1.1 as {{ dbt.type_numeric() }})
+            end as {{ dbt.type_numeric() }}
+        ) as spend_gross_krw,
+        cast(coalesce(conversions, 0) as {{ dbt.type_numeric() }}) as conversions,
+        cast(coalesce(conversion_value, 0) as {{ dbt.type_numeric() }}) as conversion_value_krw,
 
         extracted_on,
         window_from,

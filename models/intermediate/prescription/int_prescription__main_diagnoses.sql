@@ -24,12 +24,11 @@ counted as (
 
 ),
 
-final as (
+mains as (
 
     select
         counted.prescription_id,
         substring(diagnoses.kcd_code, 1, 3) as main_kcd_code,
-        chapters.chapter_no as kcd_chapter_no,
         counted.flagged_seq is not null as is_main_flagged,
         counted.diagnosis_count,
         counted.load_id
@@ -38,8 +37,41 @@ final as (
     left join diagnoses
         on diagnoses.prescription_id = counted.prescription_id
         and diagnoses.diagnosis_seq = coalesce(counted.flagged_seq, counted.first_coded_seq)
-    left join chapters
-        on substring(diagnoses.kcd_code, 1, 3) between chapters.code_from and chapters.code_to
+
+),
+
+main_codes as (
+
+    select main_kcd_code
+    from mains
+    group by main_kcd_code
+
+),
+
+-- apart from the left join below, since BigQuery looks up ranges in inner joins only
+coded_chapters as (
+
+    select
+        main_codes.main_kcd_code,
+        chapters.chapter_no
+    from main_codes
+    inner join chapters
+        on main_codes.main_kcd_code between chapters.code_from and chapters.code_to
+
+),
+
+final as (
+
+    select
+        mains.prescription_id,
+        mains.main_kcd_code,
+        coded_chapters.chapter_no as kcd_chapter_no,
+        mains.is_main_flagged,
+        mains.diagnosis_count,
+        mains.load_id
+    from mains
+    left join coded_chapters
+        on coded_chapters.main_kcd_code = mains.main_kcd_code
 
 )
 

@@ -1,12 +1,7 @@
-with heartbeats as (
+with telemetry_days as (
 
-    select * from {{ ref('stg_clinic_devices__heartbeats') }}
-
-),
-
-crashes as (
-
-    select * from {{ ref('stg_clinic_devices__crashes') }}
+    select * from {{ ref('stg_ledger__days') }}
+    where source_name = 'clinic_devices' and table_name in ('heartbeats', 'crashes')
 
 ),
 
@@ -19,16 +14,9 @@ session_changes as (
 final as (
 
     select
-        sent_date as activity_date,
+        touched_date as activity_date,
         load_id
-    from heartbeats
-
-    union all
-
-    select
-        occurred_date as activity_date,
-        load_id
-    from crashes
+    from telemetry_days
 
     union all
 

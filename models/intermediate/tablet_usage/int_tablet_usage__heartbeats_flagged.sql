@@ -20,10 +20,6 @@ final as (
         -- hourly heartbeats: one that is received an hour late came in a burst after offline hours
         coalesce({{ seconds_between('sent_at', 'received_at') }} > 3600, false) as is_late,
         coalesce({{ seconds_between('received_at', 'sent_at') }} > 60, false) as is_clock_ahead,
-        row_number() over (
-            partition by device_id, sent_date
-            order by sent_at desc nulls last
-        ) = 1 as is_last_of_day,
         load_id
     from heartbeats
 

@@ -1,4 +1,7 @@
-{{ replaces_days('created_date', changes='int_booking_flow__booking_changes') }}
+{{ replaces_days(
+    'created_date', changes='int_booking_flow__booking_changes',
+    looked_up_by=['hospital_id', 'member_key', 'booking_id'],
+) }}
 -- One row is a booking (예약), with each milestone from request to end.
 
 with bookings as (
@@ -24,6 +27,7 @@ deliveries as (
 receptions as (
 
     select * from {{ ref('fct_receptions') }}
+    where {{ since_days_to_replace('created_date', days_before=1) }}
 
 ),
 
@@ -65,7 +69,10 @@ visits as (
         max(receptions.load_id) as load_id
     from receptions
     inner join bookings
-        on receptions.booking_id = bookings.booking_id
+        on
+        receptions.booking_id = bookings.booking_id
+        -- a booking is made before its visit; rows that are hours off may shift either by a day
+        and receptions.created_date >= {{ add_days('bookings.created_date', -1) }}
     group by receptions.booking_id
 
 ),

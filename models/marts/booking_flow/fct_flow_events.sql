@@ -1,4 +1,7 @@
-{{ replaces_days('occurred_date', changes='int_booking_flow__event_changes') }}
+{{ replaces_days(
+    'occurred_date', changes='int_booking_flow__event_changes',
+    looked_up_by=['entity_id', 'event_id'],
+) }}
 -- One row is a valid event of a booking or reception, with its place in the case.
 {% set in_days = in_days_to_replace('occurred_date') %}
 

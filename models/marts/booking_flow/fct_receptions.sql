@@ -1,4 +1,7 @@
-{{ replaces_days('created_date', changes='int_booking_flow__reception_changes') }}
+{{ replaces_days(
+    'created_date', changes='int_booking_flow__reception_changes',
+    looked_up_by=['hospital_id', 'member_key', 'booking_id', 'reception_id'],
+) }}
 -- One row is a reception (접수), with each milestone from request to end.
 
 with receptions as (

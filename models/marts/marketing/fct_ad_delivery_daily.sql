@@ -1,4 +1,7 @@
-{{ replaces_days('stat_date', changes='int_marketing__ad_report_changes') }}
+{{ replaces_days(
+    'stat_date', changes='int_marketing__ad_report_changes',
+    looked_up_by=['campaign_id', 'ad_id'],
+) }}
 -- Grain: one row is an ad on a day, or what the medium counts for a campaign beyond its ads.
 
 with reports as (

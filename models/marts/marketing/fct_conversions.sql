@@ -1,4 +1,7 @@
-{{ replaces_days('created_date', changes='int_marketing__conversion_changes') }}
+{{ replaces_days(
+    'created_date', changes='int_marketing__conversion_changes',
+    looked_up_by=['hospital_id', 'member_key', 'campaign', 'conversion_id'],
+) }}
 -- Grain: one row is an application, a booking, a visit or a payment.
 
 with conversions as (

@@ -1,4 +1,7 @@
-{{ replaces_days('issued_date', changes='int_prescription__item_changes') }}
+{{ replaces_days(
+    'issued_date', changes='int_prescription__item_changes',
+    looked_up_by=['hospital_id', 'drug_code', 'prescription_id'],
+) }}
 -- One row is a drug line of a prescription (처방전), with the drug version valid on its day.
 
 with prescriptions as (

@@ -1,4 +1,7 @@
-{{ replaces_days('issued_date', changes='int_prescription__prescription_changes') }}
+{{ replaces_days(
+    'issued_date', changes='int_prescription__prescription_changes',
+    looked_up_by=['hospital_id', 'member_key', 'prescription_id'],
+) }}
 -- One row is a prescription (처방전).
 
 with prescriptions as (
@@ -84,13 +87,16 @@ final as (
         prescriptions.sent_at is not null as is_sent,
         coalesce(lower(trim(prescriptions.source_status)) = 'dispensed', false) as is_dispensed,
         {{ kst_date('prescriptions.dispensed_at') }} as dispensed_date,
-        case
-            when prescriptions.dispensed_at >= prescriptions.created_at
-                then {{ ratio(
-                    seconds_between('prescriptions.created_at', 'prescriptions.dispensed_at'),
-                    '3600',
-                ) }}
-        end as issue_to_dispense_hours,
+        -- Postgres forgets the decimals of a case's branches
+        cast(
+            case
+                when prescriptions.dispensed_at >= prescriptions.created_at
+                    then {{ ratio(
+                        seconds_between('prescriptions.created_at', 'prescriptions.dispensed_at'),
+                        '3600',
+                    ) }}
+            end as {{ dbt.type_numeric() }}
+        ) as issue_to_dispense_hours,
 
         diagnoses.main_kcd_code,
         diagnoses.kcd_chapter_no,

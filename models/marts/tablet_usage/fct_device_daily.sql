@@ -1,12 +1,20 @@
-{{ replaces_days('activity_date', changes='int_tablet_usage__device_day_changes') }}
+{{ replaces_days(
+    'activity_date', changes='int_tablet_usage__device_day_changes',
+    looked_up_by=['device_id'],
+) }}
 -- One row is a device on a Korean calendar day on which it reported, crashed or served a visitor.
 -- Rates and averages aren't additive over rows.
-{% set in_days = in_days_to_replace('activity_date') %}
 
 with heartbeats as (
 
-    select * from {{ ref('int_tablet_usage__heartbeats_flagged') }}
-    where {{ in_days }}
+    select
+        *,
+        row_number() over (
+            partition by device_id, activity_date
+            order by sent_at desc nulls last
+        ) = 1 as is_last_of_day
+    from {{ ref('int_tablet_usage__heartbeats_flagged') }}
+    where {{ in_days_to_replace('activity_date', instant='sent_at') }}
 
 ),
 
@@ -18,6 +26,7 @@ crashes as (
         load_id
     from {{ ref('stg_clinic_devices__crashes') }}
     where not is_deleted and not is_repeat
+        and {{ in_days_to_replace('occurred_date', instant='occurred_at') }}
 
 ),
 
@@ -32,6 +41,7 @@ sessions as (
         is_test,
         load_id
     from {{ ref('int_tablet_usage__sessions_judged') }}
+    where {{ in_days_to_replace('session_date') }}
 
 ),
 
@@ -62,7 +72,6 @@ crash_days as (
         count(*) as crash_count,
         max(load_id) as load_id
     from crashes
-    where {{ in_days }}
     group by device_id, activity_date
 
 ),
@@ -80,7 +89,6 @@ session_days as (
         count(case when not is_test then duration_seconds end) as timed_session_count,
         max(load_id) as load_id
     from sessions
-    where {{ in_days }}
     group by device_id, activity_date
 
 ),

@@ -1,4 +1,7 @@
-{{ replaces_days('session_date', changes='int_tablet_usage__session_changes') }}
+{{ replaces_days(
+    'session_date', changes='int_tablet_usage__session_changes',
+    looked_up_by=['hospital_id', 'device_id', 'session_id'],
+) }}
 -- One row is one visitor's session at a tablet or kiosk.
 
 with sessions as (

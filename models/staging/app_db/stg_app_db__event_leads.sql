@@ -51,7 +51,9 @@ final as (
         coalesce(
             not is_deleted
             and member_key is not null
-            and created_at <= {{ dbt.dateadd('second', 60, 'previous_created_at') }},
+            and created_at <= cast(
+                {{ dbt.dateadd('second', 60, 'previous_created_at') }} as {{ dbt.type_timestamp() }}
+            ),
             false
         ) as is_repeat,
         load_id,

@@ -1,4 +1,4 @@
-with source as (
+with entries as (
 
     select * from {{ source('raw_ledger', 'loads') }}
 
@@ -18,7 +18,7 @@ renamed as (
         vanished_count,
         {{ kst_date('extracted_at') }} as load_date,
         extracted_at
-    from source
+    from entries
 
 )
 

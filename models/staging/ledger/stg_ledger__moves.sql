@@ -1,4 +1,4 @@
-with source as (
+with entries as (
 
     select * from {{ source('raw_ledger', 'moves') }}
 
@@ -13,7 +13,7 @@ renamed as (
         table_name,
         kind,
         row_count
-    from source
+    from entries
 
 )
 
