@@ -7,14 +7,12 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import date
 
-import duckdb
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 from dbt_common.events.base_types import EventMsg
 
 from extract_load import Source
-from extract_load.loader.duckdb_warehouse import DuckDBWarehouse
 from goodoc.settings import PROJECT, Settings
 
 LEDGER_SOURCE = "raw_ledger"
@@ -120,7 +118,7 @@ def _remember(settings: Settings, report: BuildReport) -> None:
 
 def _prepare(settings: Settings, sources: dict[str, Source]) -> None:
     """Raw tables of every declared source, empty where never loaded: so models can be built."""
-    with DuckDBWarehouse(settings.warehouse) as warehouse:
+    with settings.open_warehouse() as warehouse:
         for source in sources.values():
             warehouse.prepare(source)
 
@@ -135,15 +133,10 @@ def _buildable(
     if not selected:
         return {key: manifest.nodes[key] for key, needs in origins.items() if needs <= available}
     wanted = {f"raw_{name}" for name in selected}
-    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
-        loaded = connection.execute("select distinct 'raw_' || source from raw_ledger.loads")
-        available = wanted | {name for (name,) in loaded.fetchall()} | {LEDGER_SOURCE}
-        relations = {
-            tuple(row)
-            for row in connection.execute(
-                "select table_schema, table_name from information_schema.tables"
-            ).fetchall()
-        }
+    with settings.open_warehouse(read_only=True) as warehouse:
+        loaded = warehouse.query("select distinct source from raw_ledger.loads")
+        available = wanted | {f"raw_{name}" for (name,) in loaded} | {LEDGER_SOURCE}
+        relations = warehouse.relations()
     chosen = {
         key
         for key, needs in origins.items()
@@ -199,8 +192,9 @@ def _run(
     try:
         result = runner.invoke(["--quiet", *_QUIET, *arguments, *_folders(settings)])
     finally:
-        # dbt-duckdb keeps the file open for the process's life; the steps after this one need it
-        DuckDBConnectionManager.close_all_connections()
+        if settings.target == "duckdb":
+            # dbt-duckdb keeps the file open for the process's life; the steps after this need it
+            DuckDBConnectionManager.close_all_connections()
     if result.result is None:
         raise BuildError(f"dbt stopped: {_first_line(result.exception)}")
     for node in result.result.results:
@@ -238,6 +232,7 @@ def _environment(settings: Settings) -> None:
         "GOODOC_HOME": str(settings.home),
         "GOODOC_TARGET": settings.target,
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        **(settings.postgres.environment() if settings.postgres else {}),
     }
 
 

@@ -9,7 +9,6 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import duckdb
 import typer
 from rich.console import Console
 from rich.progress import (
@@ -24,11 +23,11 @@ from rich.progress import (
 from rich.table import Table as Grid
 
 from extract_load import DeclarationError, LoadReport, Source, TableReport, read_sources
-from extract_load.loader.duckdb_warehouse import WarehouseError
 from extract_load.loader.lock import LockedError
 from extract_load.loader.pseudonyms import MissingKeyError
+from extract_load.loader.warehouse import WarehouseError
 from extract_load.readers import database, files
-from goodoc.settings import Settings, SettingsError, from_environment
+from goodoc.settings import NoWarehouseError, Settings, SettingsError, from_environment
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False
@@ -65,6 +64,7 @@ def main() -> None:
         DeclarationError,
         LockedError,
         MissingKeyError,
+        NoWarehouseError,
         Refused,
         SettingsError,
         WarehouseError,
@@ -136,7 +136,24 @@ def _ensure_demo_key(settings: Settings) -> Path | None:
     return settings.key_file
 
 
-# -- load, build, publish, run -------------------------------------------------------------------
+# -- setup, load, build, publish, run ------------------------------------------------------------
+
+
+@app.command()
+def setup(as_json: AsJson = False) -> None:
+    """Prepares the target, once, as its administrator: Postgres' roles, BigQuery's datasets."""
+    from goodoc.setup import SetupError, prepare_target
+
+    settings, sources = _settings_and_sources()
+    try:
+        done = prepare_target(settings, sources)
+    except SetupError as error:
+        raise Refused(str(error)) from None
+    if as_json:
+        _print_json(done)
+        return
+    for line in done:
+        out.print(line, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -265,8 +282,6 @@ def status(as_json: AsJson = False) -> None:
     if as_json:
         _print_json([table.as_dict() for table in tables])
         return
-    if not tables:
-        raise Refused("there is no warehouse yet: run `goodoc load` first")
     grid = _grid("table", "loaded", ">live rows", ">quarantined", ">in marts", ">unaccounted")
     for table in tables:
         hours = table.hours_since_load
@@ -297,9 +312,19 @@ def status(as_json: AsJson = False) -> None:
 def quarantine_list(as_json: AsJson = False) -> None:
     """How many rows were rejected, by table and reason."""
     rows = _query(
-        "select source, table_name, reason, count(*) as row_count, min(file) as first_file,"
-        " min_by(line, file) as first_line, max(quarantined_at) as last_at"
-        " from raw_ledger.quarantine group by all order by 1, 2, 4 desc, 3"
+        "source, table_name, reason, row_count, first_file, first_line, last_at",
+        """
+        select source, table_name, reason, count(*) as row_count, min(file) as first_file,
+            min(case when file = first_file then line end) as first_line,
+            max(quarantined_at) as last_at
+        from (
+            select source, table_name, reason, file, line, quarantined_at,
+                min(file) over (partition by source, table_name, reason) as first_file
+            from raw_ledger.quarantine
+        ) as rejected
+        group by source, table_name, reason
+        order by source, table_name, row_count desc, reason
+        """,
     )
     if as_json:
         _print_json(rows)
@@ -320,10 +345,12 @@ def quarantine_show(
     as_json: AsJson = False,
 ) -> None:
     """The rejected rows of a table, masked, with file, line and reason."""
+    names = "file, line, row_key, reason, masked_row, quarantined_at"
     rows = _query(
-        "select file, line, row_key, reason, masked_row, quarantined_at from raw_ledger.quarantine"
-        " where source = ? and table_name = ? order by file, line, row_key limit ?",
-        [source, table, limit],
+        names,
+        f"select {names} from raw_ledger.quarantine"
+        f" where source = ? and table_name = ? order by file, line, row_key limit {limit}",
+        [source, table],
     )
     if as_json:
         _print_json(rows)
@@ -344,7 +371,9 @@ def quarantine_replay(names: Names = None, as_json: AsJson = False) -> None:
 
     settings, sources = _settings_and_sources()
     wanted = _known(names, sources)
-    found = _query("select distinct source, table_name from raw_ledger.quarantine")
+    found = _query(
+        "source, table_name", "select distinct source, table_name from raw_ledger.quarantine"
+    )
     pairs = {(row["source"], row["table_name"]) for row in found if row["source"] in wanted}
     if not pairs:
         out.print("nothing is in quarantine")
@@ -364,7 +393,9 @@ def quarantine_replay(names: Names = None, as_json: AsJson = False) -> None:
     ]
     with writing(settings, "goodoc quarantine replay", _say), _LoadProgress() as progress:
         report = load_sources(settings, narrowed, replay=pairs, progress=progress)
-    left = len(_query("select 1 from raw_ledger.quarantine"))
+    ((left,),) = (
+        row.values() for row in _query("left", "select count(*) from raw_ledger.quarantine")
+    )
     _show_load(report, as_json)
     if not as_json:
         out.print(f"{left:,} rows are still in quarantine")
@@ -459,17 +490,11 @@ def _day(text: str | None) -> date | None:
         raise Refused(f"{text!r} is no day: write it as 2026-08-29") from None
 
 
-def _query(query: str, parameters: list[Any] | None = None) -> list[dict[str, Any]]:
-    settings = from_environment()
-    if not settings.warehouse.is_file():
-        raise Refused("there is no warehouse yet: run `goodoc load` first")
-    try:
-        with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
-            result = connection.execute(query, parameters or [])
-            names = [column[0] for column in result.description]
-            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-    except duckdb.IOException as error:
-        raise Refused(f"can't open the warehouse: {str(error).splitlines()[0]}") from None
+def _query(names: str, query: str, parameters: list[Any] | None = None) -> list[dict[str, Any]]:
+    """Rows of the ledger as dictionaries; `names` are the query's columns, in order."""
+    with from_environment().open_warehouse(read_only=True) as warehouse:
+        rows = warehouse.query(query, parameters or [])
+    return [dict(zip(names.split(", "), row, strict=True)) for row in rows]
 
 
 def _say(text: str) -> None:
@@ -620,8 +645,12 @@ def _show_marts(settings: Settings, marts: list[Any]) -> None:
     for mart in marts:
         grid.add_row(mart.schema, mart.name, _number(mart.rows))
     out.print(grid)
-    out.print(f"published: {settings.published / 'marts.duckdb'}", soft_wrap=True)
-    out.print(f"           {settings.published / 'parquet'}", soft_wrap=True)
+    if settings.target == "duckdb":
+        out.print(f"published: {settings.published / 'marts.duckdb'}", soft_wrap=True)
+        out.print(f"           {settings.published / 'parquet'}", soft_wrap=True)
+        return
+    places = dict.fromkeys(f"published_{mart.schema}" for mart in marts)
+    out.print(f"published: {', '.join(places)}", soft_wrap=True)
 
 
 def _print_json(value: Any) -> None:

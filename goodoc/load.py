@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 
 from extract_load import LoadReport, Source, TableReport, load
-from extract_load.loader.duckdb_warehouse import DuckDBWarehouse
 from extract_load.loader.lock import writer_lock
 from goodoc.settings import Settings
 
@@ -32,7 +31,7 @@ def load_sources(
 ) -> LoadReport:
     """Extract-load of the given sources; `since`/`until` are Korean days, both included."""
     midnight = datetime.min.time()
-    with DuckDBWarehouse(settings.warehouse) as warehouse:
+    with settings.open_warehouse() as warehouse:
         return load(
             sources,
             warehouse,

@@ -1,20 +1,26 @@
-"""Makes the tested marts visible in one step, as a DuckDB file and as Parquet.
+"""Makes the tested marts visible to readers, in a copy that a build doesn't touch.
 
-`published` is a link to a release folder; publishing writes a new folder and turns the link. A
-reader sees the old release or the new one whole, and one that holds the old file open keeps it.
+DuckDB: `published` is a link to a release folder; publishing writes a new one and turns the link.
+Postgres: `published_<mart>` holds views on the tables of a release schema; one transaction turns
+them all. A reader sees the old release or the new one whole, and one that holds the old one open
+keeps it. BigQuery: `published_<mart>` holds tables, each replaced in one step by a copy job.
 """
 
 import os
 import shutil
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
-from dbt.contracts.graph.manifest import Manifest
+from dbt.contracts.graph.nodes import ModelNode
 
+from extract_load.loader.postgres_warehouse import READER, TRANSFORMER, PostgresWarehouse
+from extract_load.loader.warehouse import WarehouseError
 from goodoc.build import built_marts, parse, red_marts
-from goodoc.settings import Settings
+from goodoc.settings import BigQuery, Postgres, Settings
 
 # The oldest storage format that holds all we need; clients from DuckDB 1.0 on read it.
 STORAGE_VERSION = "v1.0.0"
@@ -47,24 +53,68 @@ def publish(settings: Settings) -> list[PublishedMart]:
         raise PublishError(
             f"nothing published, the last build failed: {why} ({name} and {len(red) - 1} more)"
         )
-    names = built_marts(settings)
+    names = set(built_marts(settings))
     if not names:
         raise PublishError("nothing to publish yet: run `goodoc build` first")
+    marts = sorted(
+        (
+            n
+            for n in parse(settings).nodes.values()
+            if n.resource_type == "model" and n.name in names
+        ),
+        key=lambda node: (node.schema, node.name),
+    )
+    if settings.postgres:
+        return _as_views(settings.postgres, marts)
+    if settings.bigquery:
+        return _as_tables(settings.bigquery, marts)
+    return _as_files(settings, marts)
+
+
+def _published_columns(mart: ModelNode) -> list[str]:
+    return [
+        column.name
+        for column in mart.columns.values()
+        if column.meta.get("privacy") not in WITHHELD_PRIVACY
+    ]
+
+
+def _listed(columns: list[str]) -> str:
+    return ", ".join(f'"{column}"' for column in columns)
+
+
+def _comments(mart: ModelNode, relation: str, kind: str) -> list[str]:
+    """SQL that tells BI tools what the table and its columns mean."""
+    return [
+        f"comment on {kind} {relation} is {_text(mart.description)}",
+        *(
+            f'comment on column {relation}."{name}" is {_text(mart.columns[name].description)}'
+            for name in _published_columns(mart)
+        ),
+    ]
+
+
+def _text(value: str) -> str:
+    return "'" + " ".join((value or "").split()).replace("'", "''") + "'"
+
+
+# -- DuckDB --------------------------------------------------------------------------------------
+
+
+def _as_files(settings: Settings, marts: list[ModelNode]) -> list[PublishedMart]:
     release = settings.home / "releases" / uuid.uuid4().hex
     release.mkdir(parents=True, mode=0o700)
     try:
-        marts = _write(settings, release, set(names), parse(settings))
+        published = _write(settings, release, marts)
         _switch(settings.published, release)
     except BaseException:
         shutil.rmtree(release, ignore_errors=True)
         raise
-    return marts
+    return published
 
 
-def _write(
-    settings: Settings, release: Path, names: set[str], manifest: Manifest
-) -> list[PublishedMart]:
-    marts = []
+def _write(settings: Settings, release: Path, marts: list[ModelNode]) -> list[PublishedMart]:
+    published = []
     (release / "parquet").mkdir()
     with duckdb.connect(":memory:") as connection:
         connection.execute("set enable_progress_bar = false")
@@ -72,37 +122,24 @@ def _write(
         connection.execute(
             f"attach '{release / 'marts.duckdb'}' as release (storage_version '{STORAGE_VERSION}')"
         )
-        models = [
-            n for n in manifest.nodes.values() if n.resource_type == "model" and n.name in names
-        ]
-        for model in sorted(models, key=lambda node: (node.schema, node.name)):
-            columns = [
-                column
-                for column in model.columns.values()
-                if column.meta.get("privacy") not in WITHHELD_PRIVACY
-            ]
-            listed = ", ".join(f'"{column.name}"' for column in columns)
-            table = f'release.{model.schema}."{model.name}"'
-            connection.execute(f"create schema if not exists release.{model.schema}")
+        for mart in marts:
+            table = f'release.{mart.schema}."{mart.name}"'
+            connection.execute(f"create schema if not exists release.{mart.schema}")
             connection.execute(
-                f"create table {table} as"
-                f' select {listed} from warehouse.{model.schema}."{model.name}"'
+                f"create table {table} as select {_listed(_published_columns(mart))}"
+                f' from warehouse.{mart.schema}."{mart.name}"'
             )
-            connection.execute(f"comment on table {table} is {_text(model.description)}")
-            for column in columns:
-                connection.execute(
-                    f'comment on column {table}."{column.name}" is {_text(column.description)}'
-                )
-            folder = release / "parquet" / model.schema
+            for comment in _comments(mart, table, "table"):
+                connection.execute(comment)
+            folder = release / "parquet" / mart.schema
             folder.mkdir(exist_ok=True)
             connection.execute(
-                f"copy {table} to '{folder / model.name}.parquet'"
-                " (format parquet, compression zstd)"
+                f"copy {table} to '{folder / mart.name}.parquet' (format parquet, compression zstd)"
             )
             (rows,) = connection.execute(f"select count(*) from {table}").fetchone()
-            marts.append(PublishedMart(model.schema, model.name, rows))
+            published.append(PublishedMart(mart.schema, mart.name, rows))
         connection.execute("detach release")
-    return marts
+    return published
 
 
 def _switch(link: Path, release: Path) -> None:
@@ -117,5 +154,141 @@ def _switch(link: Path, release: Path) -> None:
             shutil.rmtree(other, ignore_errors=True)
 
 
-def _text(value: str) -> str:
-    return "'" + " ".join((value or "").split()).replace("'", "''") + "'"
+# -- Postgres ------------------------------------------------------------------------------------
+
+
+def _as_views(target: Postgres, marts: list[ModelNode]) -> list[PublishedMart]:
+    release = f"release_{datetime.now(UTC):%Y%m%d%H%M%S}_{uuid.uuid4().hex[:6]}"
+    with PostgresWarehouse(target.url, TRANSFORMER, read_only=True) as server:
+        try:
+            server.transact(
+                [f"create schema {release}"]
+                + [line for mart in marts for line in _release_table(release, mart)],
+                "select 1",
+            )
+            server.transact(_turned_views(server, release, marts), "select 1")
+        except WarehouseError as error:
+            server.query(f"drop schema if exists {release} cascade")
+            raise PublishError(f"nothing published: {error}") from None
+        _drop_old_releases(server)
+        published = []
+        for mart in marts:
+            ((rows,),) = server.query(f"select count(*) from {_view(mart)}")
+            published.append(PublishedMart(mart.schema, mart.name, rows))
+    return published
+
+
+def _view(mart: ModelNode) -> str:
+    return f'published_{mart.schema}."{mart.name}"'
+
+
+def _in_release(release: str, mart: ModelNode) -> str:
+    return f'{release}."{mart.schema}__{mart.name}"'
+
+
+def _release_table(release: str, mart: ModelNode) -> list[str]:
+    """SQL for the mart's published columns as a table of the release, with the mart's indexes."""
+    columns, table = _published_columns(mart), _in_release(release, mart)
+    return [
+        f'create table {table} as select {_listed(columns)} from {mart.schema}."{mart.name}"',
+        *(
+            f"create index on {table} ({_listed(index['columns'])})"
+            for index in mart.config.get("indexes") or []
+            if set(index["columns"]) <= set(columns)
+        ),
+        f"analyze {table}",
+    ]
+
+
+def _turned_views(server: PostgresWarehouse, release: str, marts: list[ModelNode]) -> list[str]:
+    """SQL that points every published view at the release; what is no mart any more goes."""
+    there = {view for view in server.relations() if view[0].startswith("published_")}
+    kept = {(f"published_{mart.schema}", mart.name) for mart in marts}
+    statements = [f'drop view {schema}."{name}"' for schema, name in there - kept]
+    for schema in dict.fromkeys(f"published_{mart.schema}" for mart in marts):
+        statements.append(f"create schema if not exists {schema}")
+        statements.append(f"grant usage on schema {schema} to {READER}")
+    for mart in marts:
+        # a view is turned in place where its columns stay, so that views built on it stay, too
+        if not _keeps_columns(server, mart):
+            statements.append(f"drop view if exists {_view(mart)}")
+        statements += [
+            f"create or replace view {_view(mart)} as select * from {_in_release(release, mart)}",
+            *_comments(mart, _view(mart), "view"),
+            f"grant select on {_view(mart)} to {READER}",
+        ]
+    return statements
+
+
+def _keeps_columns(server: PostgresWarehouse, mart: ModelNode) -> bool:
+    """Whether the published view, if any, has the first of the mart's columns in their types."""
+    view, table = (
+        server.query(
+            "select cast(a.attname as text), format_type(a.atttypid, a.atttypmod)"
+            " from pg_attribute as a where a.attrelid = to_regclass(?) and a.attnum > 0"
+            " and not a.attisdropped order by a.attnum",
+            [relation],
+        )
+        for relation in (_view(mart), f'{mart.schema}."{mart.name}"')
+    )
+    columns = _published_columns(mart)
+    types = dict(table)
+    return view == [(name, types[name]) for name in columns[: len(view)]]
+
+
+def _drop_old_releases(server: PostgresWarehouse) -> None:
+    """All but this release and the one before it, which a reader may still be reading."""
+    releases = server.query(
+        "select cast(nspname as text) from pg_namespace where nspname like 'release\\_%'"
+        " order by nspname desc"
+    )
+    server.query("set lock_timeout = '2s'")
+    for (schema,) in releases[2:]:
+        with suppress(WarehouseError):  # somebody still reads it: the next publish tries again
+            server.query(f"drop schema {schema} cascade")
+
+
+# -- BigQuery ------------------------------------------------------------------------------------
+
+
+def _as_tables(target: BigQuery, marts: list[ModelNode]) -> list[PublishedMart]:
+    from google.api_core.exceptions import GoogleAPIError
+    from google.cloud import bigquery
+
+    from extract_load.loader.bigquery_warehouse import connect
+
+    client = connect(target.project, target.location, target.endpoint)
+    limit = bigquery.QueryJobConfig(maximum_bytes_billed=target.max_bytes)
+    published, ready = [], []
+    try:
+        for mart in marts:
+            source = client.get_table(f"{target.project}.{mart.schema}.{mart.name}")
+            columns = _published_columns(mart)
+            # made with its schema, so that descriptions and policy tags are there before any row
+            copy = bigquery.Table(
+                f"{target.project}.raw_landing.publish_{mart.name}_{uuid.uuid4().hex[:8]}",
+                schema=[field for field in source.schema if field.name in columns],
+            )
+            copy.description, copy.labels = source.description, source.labels
+            if source.time_partitioning:
+                copy.time_partitioning = source.time_partitioning
+            if clusters := [name for name in source.clustering_fields or [] if name in columns]:
+                copy.clustering_fields = clusters
+            copy.expires = datetime.now(UTC) + timedelta(days=1)
+            client.create_table(copy)
+            listed = ", ".join(f"`{field.name}`" for field in copy.schema)
+            filled = client.query(
+                f"insert into `{copy.reference}` ({listed}) select {listed}"
+                f" from `{source.reference}`",
+                job_config=limit,
+            )
+            filled.result()
+            published.append(PublishedMart(mart.schema, mart.name, filled.num_dml_affected_rows))
+            ready.append((copy, f"{target.project}.published_{mart.schema}.{mart.name}"))
+        overwrite = bigquery.CopyJobConfig(write_disposition="WRITE_TRUNCATE")
+        for copy, place in ready:
+            client.copy_table(copy, place, job_config=overwrite).result()
+            client.delete_table(copy)
+    except GoogleAPIError as error:
+        raise PublishError(f"BigQuery refused: {str(error).splitlines()[0]}") from None
+    return published

@@ -3,8 +3,13 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from extract_load.loader.pseudonyms import PseudonymKey
+
+if TYPE_CHECKING:
+    from extract_load.loader.warehouse import Warehouse
 
 PROJECT = Path(__file__).resolve().parent.parent
 TARGETS = ("duckdb", "postgres", "bigquery")
@@ -12,6 +17,50 @@ TARGETS = ("duckdb", "postgres", "bigquery")
 
 class SettingsError(Exception):
     """An environment that can't be used; one line that says what to set."""
+
+
+class NoWarehouseError(Exception):
+    """There is nothing to read yet."""
+
+    def __str__(self) -> str:
+        return "there is no warehouse yet: run `goodoc load` first"
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """The server: one login for load and build; each takes on its own role."""
+
+    url: str
+
+    def environment(self) -> dict[str, str]:
+        """What the dbt profile reads; the password by the name that dbt keeps out of its logs."""
+        parts = urlsplit(self.url)
+        # a server without a port is named by its socket's folder, as in postgresql:///db?host=/run
+        socket = parse_qs(parts.query).get("host", ["127.0.0.1"])[0]
+        return {
+            "GOODOC_PG_HOST": unquote(parts.hostname or socket),
+            "GOODOC_PG_PORT": str(parts.port or 5432),
+            "GOODOC_PG_USER": unquote(parts.username or "postgres"),
+            "GOODOC_PG_DATABASE": self.database,
+            "DBT_ENV_SECRET_PG_PASSWORD": unquote(parts.password or ""),
+        }
+
+    @property
+    def database(self) -> str:
+        return unquote(urlsplit(self.url).path.lstrip("/")) or "postgres"
+
+
+@dataclass(frozen=True)
+class BigQuery:
+    """The project. `max_bytes` is the most that one query may bill; `readers` the e-mail of the
+    group that reads published marts; `policy_tags` map privacy classes to policy tags."""
+
+    project: str
+    location: str
+    max_bytes: int
+    endpoint: str | None
+    readers: str | None
+    policy_tags: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -22,9 +71,12 @@ class Settings:
     home: Path
     sources: Path
     lock_wait: float
+    postgres: Postgres | None = None
+    bigquery: BigQuery | None = None
 
     @property
     def warehouse(self) -> Path:
+        """The DuckDB file, where that is the target."""
         return self.home / "warehouse.duckdb"
 
     @property
@@ -33,6 +85,7 @@ class Settings:
 
     @property
     def published(self) -> Path:
+        """The readers' copy on DuckDB; the other targets publish within the engine."""
         return self.home / "published"
 
     @property
@@ -50,19 +103,55 @@ class Settings:
             return PseudonymKey(self.key_file.read_bytes().strip())
         return None
 
+    def open_warehouse(self, read_only: bool = False) -> "Warehouse":
+        """The target's raw tables and ledger, as a context manager.
+
+        Raises WarehouseError where it can't be reached, or is to be read and nothing was ever
+        loaded. Only the target's client is imported.
+        """
+        warehouse = self._open(read_only)
+        if read_only and ("raw_ledger", "loads") not in warehouse.relations():
+            warehouse.close()
+            raise NoWarehouseError
+        return warehouse
+
+    def _open(self, read_only: bool) -> "Warehouse":
+        if self.postgres:
+            from extract_load.loader.postgres_warehouse import (
+                LOADER,
+                TRANSFORMER,
+                PostgresWarehouse,
+            )
+
+            role = TRANSFORMER if read_only else LOADER
+            return PostgresWarehouse(self.postgres.url, role, read_only)
+        if self.bigquery:
+            from extract_load.loader.bigquery_warehouse import BigQueryWarehouse
+
+            target = self.bigquery
+            return BigQueryWarehouse(
+                target.project,
+                target.location,
+                target.max_bytes,
+                endpoint=target.endpoint,
+                policy_tags=target.policy_tags,
+            )
+        from extract_load.loader.duckdb_warehouse import DuckDBWarehouse
+
+        if read_only and not self.warehouse.is_file():
+            raise NoWarehouseError
+        return DuckDBWarehouse(self.warehouse, read_only)
+
 
 def from_environment() -> Settings:
-    """Reads GOODOC_TARGET, GOODOC_HOME, GOODOC_SOURCES and GOODOC_LOCK_WAIT (seconds).
+    """Reads the GOODOC_ variables that the README lists.
 
-    Raises SettingsError for an unknown target or a wait that is no number.
+    Raises SettingsError for an unknown target, one that lacks its address, or a wait that is no
+    number.
     """
     target = os.environ.get("GOODOC_TARGET") or "duckdb"
     if target not in TARGETS:
         raise SettingsError(f"GOODOC_TARGET is {target!r}: it must be one of {', '.join(TARGETS)}")
-    if target != "duckdb":
-        raise SettingsError(
-            f"GOODOC_TARGET is {target}: loading and publishing work on duckdb only so far"
-        )
     wait = os.environ.get("GOODOC_LOCK_WAIT") or "60"
     if not wait.replace(".", "", 1).isdigit():
         raise SettingsError(f"GOODOC_LOCK_WAIT is {wait!r}: it must be a number of seconds")
@@ -73,4 +162,39 @@ def from_environment() -> Settings:
             os.environ.get("GOODOC_SOURCES") or PROJECT / "extract_load" / "sources"
         ).absolute(),
         lock_wait=float(wait),
+        postgres=_postgres() if target == "postgres" else None,
+        bigquery=_bigquery() if target == "bigquery" else None,
+    )
+
+
+def _postgres() -> Postgres:
+    url = os.environ.get("GOODOC_PG_URL", "")
+    if urlsplit(url).scheme not in ("postgresql", "postgres"):
+        raise SettingsError(
+            "GOODOC_TARGET is postgres: set GOODOC_PG_URL, as in"
+            " postgresql://USER:PASSWORD@HOST:5432/DATABASE"
+        )
+    return Postgres(url)
+
+
+def _bigquery() -> BigQuery:
+    project = os.environ.get("GOODOC_BQ_PROJECT")
+    if not project:
+        raise SettingsError("GOODOC_TARGET is bigquery: set GOODOC_BQ_PROJECT to the project's id")
+    max_bytes = os.environ.get("GOODOC_BQ_MAX_BYTES") or "1000000000000"
+    if not max_bytes.isdigit():
+        raise SettingsError(f"GOODOC_BQ_MAX_BYTES is {max_bytes!r}: it must be a number of bytes")
+    tags = os.environ.get("GOODOC_BQ_POLICY_TAGS", "")
+    pairs = [pair.partition("=") for pair in tags.split(",") if pair.strip()]
+    if not all(equals and tag.strip() for _, equals, tag in pairs):
+        raise SettingsError(
+            "GOODOC_BQ_POLICY_TAGS must list CLASS=POLICY_TAG, with commas between them"
+        )
+    return BigQuery(
+        project=project,
+        location=os.environ.get("GOODOC_BQ_LOCATION") or "asia-northeast3",
+        max_bytes=int(max_bytes),
+        endpoint=os.environ.get("GOODOC_BQ_ENDPOINT") or None,
+        readers=os.environ.get("GOODOC_BQ_READERS") or None,
+        policy_tags={name.strip(): tag.strip() for name, _, tag in pairs},
     )

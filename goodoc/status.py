@@ -3,10 +3,8 @@
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-import duckdb
-
 from extract_load import Source
-from extract_load.declaration import Table
+from extract_load.loader.warehouse import Warehouse
 from goodoc.settings import Settings
 
 
@@ -37,26 +35,30 @@ class TableStatus:
 
 
 def status(settings: Settings, sources: dict[str, Source]) -> list[TableStatus]:
-    """One entry per declared table. An empty list where there is no warehouse yet."""
-    if not settings.warehouse.is_file():
-        return []
-    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+    """One entry per declared table."""
+    with settings.open_warehouse(read_only=True) as warehouse:
         ledger = _by_table(
-            connection,
+            warehouse,
             """
             select source, table_name, max(extracted_at), sum(read_count), sum(loaded_count),
                 sum(quarantined_count), sum(suppressed_count)
-            from raw_ledger.loads group by all
+            from raw_ledger.loads group by source, table_name
             """,
         )
         runs = _by_table(
-            connection,
+            warehouse,
             """
-            select source, table_name, arg_max(outcome, finished_at), arg_max(message, finished_at)
-            from raw_ledger.runs group by all
+            select source, table_name, outcome, message
+            from (
+                select source, table_name, outcome, message, row_number() over (
+                    partition by source, table_name order by finished_at desc) as nth
+                from raw_ledger.runs
+            ) as runs
+            where nth = 1
             """,
         )
-        balance = _balance(connection)
+        balance = _balance(warehouse)
+        prepared = warehouse.relations()
         found = []
         for source in sources.values():
             for table in source.tables.values():
@@ -68,7 +70,7 @@ def status(settings: Settings, sources: dict[str, Source]) -> list[TableStatus]:
                     if last
                     else None
                 )
-                live = _live(connection, source, table)
+                is_there = (source.schema_name, table.name) in prepared
                 staging, marts, unaccounted = balance.get(key, (None, None, None))
                 found.append(
                     TableStatus(
@@ -79,7 +81,7 @@ def status(settings: Settings, sources: dict[str, Source]) -> list[TableStatus]:
                         outcome,
                         message or None,
                         *(int(count) for count in counts),
-                        live,
+                        warehouse.row_count(source, table) if is_there else 0,
                         staging,
                         marts,
                         unaccounted,
@@ -90,41 +92,26 @@ def status(settings: Settings, sources: dict[str, Source]) -> list[TableStatus]:
 
 def unaccounted_rows(settings: Settings) -> int | None:
     """Rows that no rule explains, over all tables; None before the first build."""
-    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
-        balance = _balance(connection)
+    with settings.open_warehouse(read_only=True) as warehouse:
+        balance = _balance(warehouse)
     return sum(values[2] for values in balance.values()) if balance else None
 
 
-def _by_table(connection: duckdb.DuckDBPyConnection, query: str) -> dict[tuple[str, str], tuple]:
-    return {(row[0], row[1]): row[2:] for row in connection.execute(query).fetchall()}
+def _by_table(warehouse: Warehouse, query: str) -> dict[tuple[str, str], tuple]:
+    return {(row[0], row[1]): row[2:] for row in warehouse.query(query)}
 
 
-def _balance(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], tuple]:
-    try:
-        return _by_table(
-            connection,
-            """
-            select source, table_name, cast(sum(staging_count) as bigint),
-                cast(sum(mart_count) as bigint), cast(sum(abs(unaccounted_count)) as bigint)
-            from core.fct_row_balance group by all
-            """,
-        )
-    except duckdb.CatalogException:
+def _balance(warehouse: Warehouse) -> dict[tuple[str, str], tuple]:
+    if ("core", "fct_row_balance") not in warehouse.relations():
         return {}
-
-
-def _live(connection: duckdb.DuckDBPyConnection, source: Source, table: Table) -> int:
-    """Rows as the source has them now: without vanished ones, of a history the newest version."""
-    raw = f'{source.schema_name}."{table.name}"'
-    query = f"select count(*) from {raw} where _deleted_at is null"
-    if table.history:
-        key = ", ".join(f'"{name}"' for name in table.key)
-        query = f"""
-            select count(*) from (
-                select arg_max(_deleted_at is null, _load_id) as is_there from {raw} group by {key}
-            ) where is_there"""
-    try:
-        ((count,),) = connection.execute(query).fetchall()
-    except duckdb.CatalogException:
-        return 0
-    return count
+    balance = _by_table(
+        warehouse,
+        """
+        select source, table_name, sum(staging_count), sum(mart_count), sum(abs(unaccounted_count))
+        from core.fct_row_balance group by source, table_name
+        """,
+    )
+    return {
+        key: tuple(None if count is None else int(count) for count in counts)
+        for key, counts in balance.items()
+    }

@@ -19,6 +19,12 @@ tables:
     columns: {code: string none, amount: bigint none}
 """
 
+BIGQUERY = {"GOODOC_TARGET": "bigquery", "GOODOC_BQ_PROJECT": "nowhere"}
+NO_SERVER = {
+    "GOODOC_TARGET": "postgres",
+    "GOODOC_PG_URL": "postgresql://goodoc:hunter2@127.0.0.1:1/goodoc",
+}
+
 
 @pytest.fixture
 def drops(goodoc: Goodoc, tmp_path: Path) -> Path:
@@ -49,6 +55,17 @@ def drops(goodoc: Goodoc, tmp_path: Path) -> Path:
         (("sources",), {"GOODOC_SOURCES": "nowhere"}, "no such folder of source declarations"),
         (("simulate", "--out", "/etc", "--days", "1"), {}, "/etc"),
         (("load",), {"GOODOC_LOCK_WAIT": "long"}, "must be a number of seconds"),
+        (("load",), {"GOODOC_TARGET": "postgres"}, "set GOODOC_PG_URL, as in postgresql://"),
+        (("load",), {"GOODOC_TARGET": "bigquery"}, "set GOODOC_BQ_PROJECT"),
+        (("load",), BIGQUERY | {"GOODOC_BQ_MAX_BYTES": "1 TB"}, "must be a number of bytes"),
+        (
+            ("load",),
+            BIGQUERY | {"GOODOC_BQ_POLICY_TAGS": "sensitive"},
+            "must list CLASS=POLICY_TAG",
+        ),
+        (("load",), NO_SERVER, "can't connect to Postgres on 127.0.0.1: Connection refused"),
+        (("status",), NO_SERVER, "can't connect to Postgres on 127.0.0.1: Connection refused"),
+        (("setup",), NO_SERVER, "can't connect to Postgres on 127.0.0.1: Connection refused"),
     ],
 )
 def test_an_error_is_one_line_that_says_what_is_wrong(
@@ -58,7 +75,12 @@ def test_an_error_is_one_line_that_says_what_is_wrong(
     assert result.returncode == 1
     assert says in result.stderr
     assert "Traceback" not in result.stderr
+    assert "hunter2" not in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_duckdb_needs_no_setup(goodoc: Goodoc) -> None:
+    assert "DuckDB needs no preparation" in goodoc("setup").stdout
 
 
 def test_a_source_without_models_still_lands_in_raw(goodoc: Goodoc, drops: Path) -> None:
