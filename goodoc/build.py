@@ -198,6 +198,8 @@ def _run(
     if result.result is None:
         raise BuildError(f"dbt stopped: {_first_line(result.exception)}")
     for node in result.result.results:
+        if node.node.resource_type == "operation":
+            continue  # the project's hooks
         status = str(node.status)
         if status in ("error", "fail", "runtime error"):
             report.failures.append(_failure(node))

@@ -80,9 +80,10 @@ class Move:
     def _columns(self, names: Iterable[str], of: str = "") -> str:
         return ", ".join(self._column(name, of) for name in names)
 
-    def _typed(self, name: str, of: str = "") -> str:
+    def _typed(self, name: str) -> str:
         """A staged column in raw's type: not each engine reads that from the file."""
-        return f"cast({self._column(name, of)} as {self.warehouse.types[self.types[name]]})"
+        column = self._column(name)
+        return f"cast({column} as {self.warehouse.types[self.types[name]]}) as {column}"
 
     def _matches(self, left: str, right: str) -> str:
         return " and ".join(
@@ -99,16 +100,16 @@ class Move:
 
     def _present(self) -> str:
         """The row of each key as raw knows it now (with history: its newest version)."""
-        if self.from_files:
-            # an earlier content of a file may have left rows marked as gone under the same key
-            scope = f"{self._of_these_files('_file')} and _deleted_at is null"
-            return f"select * from {self.raw} where {scope}"
-        if not self.table.history:
-            return f"select * from {self.raw}"
-        return (
-            f"select * from (select *, row_number() over (partition by {self._columns(self.key)}"
-            f" order by _load_id desc) as _age from {self.raw}) as v where _age = 1"
-        )
+        scope = f"where {self._of_these_files('_file')}" if self.from_files else ""
+        if self.table.history:
+            return (
+                f"select * from (select *, row_number() over (partition by"
+                f" {self._columns(self.key)} order by _load_id desc) as _age"
+                f" from {self.raw} {scope}) as v where _age = 1"
+            )
+        # an earlier content of a file may have left rows marked as gone under the same key
+        live = "and _deleted_at is null" if self.from_files else ""
+        return f"select * from {self.raw} {scope} {live}"
 
     # -- steps -----------------------------------------------------------------------------------
 
@@ -138,7 +139,7 @@ class Move:
                     else 'changed'
                 end"""
             met = f"left join ({self._present()}) as r on {self._matches('b', 'r')}"
-        typed = ", ".join(f"{self._typed(name)} as {self._column(name)}" for name in self.landed)
+        typed = ", ".join(map(self._typed, self.landed))
         return f"""
             create temp table incoming as
             select
@@ -181,7 +182,7 @@ class Move:
             return []
         there = self.staged["landed_keys" if self.load.keys is not None else "landed"]
         # rejected rows carry their key too: a rejected row has not vanished
-        typed = ", ".join(f"{self._typed(name)} as {self._column(name)}" for name in self.key)
+        typed = ", ".join(map(self._typed, self.key))
         names = [*self.key, "_load_id", *([self.table.partition] if self.table.partition else [])]
         return [
             f"create temp table gone as select {self._columns(dict.fromkeys(names), 'r')}"

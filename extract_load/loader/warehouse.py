@@ -288,9 +288,17 @@ class Warehouse(ABC):
         return {name: File(Path(name), name, *rest) for name, *rest in rows}
 
     def row_count(self, source: Source, table: Table) -> int:
-        """Live rows in the raw table."""
-        raw = self.name(source.schema_name, table.name)
-        return self.query(f"select count(*) from {raw} where _deleted_at is null")[0][0]
+        """Rows as the source has them now: without vanished ones, of a history the newest."""
+        rows = self.name(source.schema_name, table.name)
+        live = "_deleted_at is null"
+        if table.history:
+            key = ", ".join(self.quote(name) for name in table.key)
+            rows = (
+                f"(select _deleted_at, row_number() over (partition by {key}"
+                f" order by _load_id desc) as _age from {rows}) as v"
+            )
+            live += " and _age = 1"
+        return self.query(f"select count(*) from {rows} where {live}")[0][0]
 
     def known_count(self, source: Source, table: Table, until: datetime) -> int:
         """Rows whose cursor is not beyond `until`: in raw, or in quarantine instead."""

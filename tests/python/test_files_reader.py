@@ -252,6 +252,24 @@ def test_replay_brings_rows_in_after_a_fix(lab: Lab) -> None:
     assert [float(row[1]) for row in rows(lab)] == [1, 2.5]
 
 
+def test_history_of_a_file_keeps_its_versions_and_leaves_other_files_alone(lab: Lab) -> None:
+    declare(lab, "history: true")
+    drop(lab, "a.csv", HEADER + "a,1,,\nb,2,,\n")
+    drop(lab, "b.csv", HEADER + "c,3,,\n")
+    counts(lab)
+    for amount in (10, 11):
+        drop(lab, "a.csv", HEADER + f"a,{amount},,\n")
+        counts(lab)
+    assert lab.query("select code, amount from raw_drops.rows order by _file, _load_id, code") == [
+        ("a", 1),
+        ("a", 10),
+        ("b", 2),
+        ("a", 11),
+        ("c", 3),
+    ]
+    assert [row[0] for row in rows(lab, "code")] == ["a", "a", "a", "c"]
+
+
 @on_engines("duckdb", "postgres", "bigquery")
 def test_replay_after_a_fix_of_the_declaration_alone(lab: Lab) -> None:
     declare(lab)

@@ -1,0 +1,5 @@
+"""A local BigQuery for tests, judged and computed by ZetaSQL. See README.md."""
+
+from .server import Endpoint
+
+__all__ = ["Endpoint"]

@@ -1,0 +1,462 @@
+"""One company on DuckDB, Postgres and BigQuery: every mart equal, row by row, and as the truth is.
+
+A full build, a day's increment (late, restated and vanished rows), a second one in which the source
+loses a whole day, then a full refresh: after each step all marts are compared.
+"""
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import duckdb
+import psycopg2
+import pytest
+from google.cloud import bigquery
+
+import simulator
+from conftest import PROJECT, Goodoc, differences
+from engines import bigquery_endpoint, postgres_server
+from goodoc.setup import MARTS, POSTGRES_ROLES
+
+DAYS, SCALE, SEED = 6, 0.02, 7
+LOST_DAY = date(2026, 6, 4)
+# what the flow events feed: its truth doesn't know of a day that was lost afterwards
+FED_BY_FLOW_EVENTS = (
+    "bookings",
+    "receptions",
+    "reception",
+    "booking",
+    "flow_events",
+    "conversions",
+)
+
+
+class OnEngine(Goodoc):
+    """The command line on one engine, and a client of that engine's own to look with."""
+
+    def __init__(self, home: Path, company: Path, target: str, environment: dict[str, str]):
+        super().__init__(home)
+        self.target = target
+        home.mkdir()
+        (home / "pseudonym.key").write_text("k" * 32)
+        self.environment |= {"GOODOC_TARGET": target, **environment}
+        self.use(company)
+
+    def query(self, query: str, database: str = "warehouse.duckdb") -> list[tuple[Any, ...]]:
+        if self.target == "duckdb":
+            return super().query(query, database)
+        if self.target == "postgres":
+            url = self.environment["GOODOC_PG_URL"]
+            with psycopg2.connect(url) as connection, connection.cursor() as cursor:
+                cursor.execute(query)
+                return cursor.fetchall()
+        return [tuple(row.values()) for row in self._bigquery().query_and_wait(query)]
+
+    def execute(self, *statements: str) -> None:
+        """On Postgres, as its administrator."""
+        url = self.environment["GOODOC_PG_URL"]
+        with psycopg2.connect(url) as connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+
+    def _bigquery(self) -> bigquery.Client:
+        from extract_load.loader.bigquery_warehouse import connect
+
+        os.environ["GOOGLE_APPLICATION_CREDENTIALS"] = self.environment[
+            "GOOGLE_APPLICATION_CREDENTIALS"
+        ]
+        return connect(
+            self.environment["GOODOC_BQ_PROJECT"], "asia-northeast3",
+            self.environment["GOODOC_BQ_ENDPOINT"],
+        )  # fmt: skip
+
+    def dbt(self, *arguments: str, project: Path = PROJECT) -> subprocess.CompletedProcess[str]:
+        """dbt alone, as CI or a developer calls it, in the profile that `goodoc` wrote."""
+        profile = self.home / "dbt"
+        folders = ["--project-dir", str(project), "--profiles-dir", str(profile)]
+        folders += ["--target-path", str(profile), "--log-path", str(profile / "logs")]
+        return subprocess.run(
+            [sys.executable, "-m", "dbt.cli.main", *arguments, *folders],
+            env=self.environment | self._postgres_environment(),
+            capture_output=True,
+            text=True,
+        )
+
+    def _postgres_environment(self) -> dict[str, str]:
+        from goodoc.settings import Postgres
+
+        url = self.environment.get("GOODOC_PG_URL")
+        return Postgres(url).environment() if url else {}
+
+    def marts(self, prefix: str = "") -> dict[str, Counter]:
+        """Rows of each mart, in no order, by name: `schema.table(columns)`."""
+        tables: dict[str, list[str]] = {}
+        for mart in MARTS:
+            catalogue = "information_schema.columns"
+            if self.target == "bigquery":
+                catalogue = f"`{prefix}{mart}`.INFORMATION_SCHEMA.COLUMNS"
+            for table, column in self.query(
+                f"select table_name, column_name from {catalogue}"
+                f" where table_schema = '{prefix}{mart}' order by table_name, column_name"
+            ):
+                tables.setdefault(f"{mart}.{table}", []).append(column)
+        quote = "`" if self.target == "bigquery" else '"'
+        return {
+            f"{name}({', '.join(columns)})": Counter(
+                tuple(map(comparable, row))
+                for row in self.query(
+                    f"select {', '.join(f'{quote}{column}{quote}' for column in columns)}"
+                    f" from {prefix}{name}"
+                )
+            )
+            for name, columns in tables.items()
+        }
+
+
+def comparable(value: object) -> object:
+    """A value that equals another only where type and content are the same on each engine.
+
+    Decimals are exact whatever their number of zeros; instants are UTC to the microsecond.
+    """
+    if isinstance(value, datetime) and value.tzinfo:
+        value = value.replace(tzinfo=None)
+    return type(value).__name__, value
+
+
+@dataclass
+class Comparison:
+    """How one mart compares: rows on DuckDB, and what the other engine lacks or has too many."""
+
+    mart: str
+    engine: str
+    rows: int
+    missing: list[tuple]
+    added: list[tuple]
+
+    @property
+    def is_equal(self) -> bool:
+        return not self.missing and not self.added
+
+
+def compare(engines: dict[str, OnEngine], prefix: str = "") -> list[Comparison]:
+    """Every mart on each engine against DuckDB; marts that only one of them has differ, too."""
+    contents = {name: engine.marts(prefix) for name, engine in engines.items()}
+    first = contents["duckdb"]
+    found = []
+    for name, marts in contents.items():
+        for mart in sorted({*first, *marts}):
+            here, there = (
+                first.get(mart, Counter()),
+                marts.get(mart, Counter({("no such mart",): 1})),
+            )
+            found.append(
+                Comparison(
+                    mart, name, here.total(), list((here - there).elements()),
+                    list((there - here).elements()),
+                )
+            )  # fmt: skip
+    return found
+
+
+def unequal(found: list[Comparison]) -> list[str]:
+    return [
+        f"{c.engine}, {c.mart}: {len(c.missing)} rows missing, as {c.missing[:1]};"
+        f" {len(c.added)} too many, as {c.added[:1]}"
+        for c in found
+        if not c.is_equal
+    ]
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("company") / "parity"
+    simulator.simulate(out, days=DAYS, scale=SCALE, seed=SEED)
+    return out
+
+
+@pytest.fixture(scope="module")
+def engines(company: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, OnEngine]:
+    """The company on each engine, built and published once."""
+    environments = {
+        "duckdb": {},
+        "postgres": {"GOODOC_PG_URL": postgres_server()},
+        "bigquery": bigquery_endpoint().environment,
+    }
+    engines = {
+        target: OnEngine(tmp_path_factory.mktemp(target) / "home", company, target, environment)
+        for target, environment in environments.items()
+    }
+    on_each(engines, "setup")
+    on_each(engines, "run")
+    return engines
+
+
+def on_each(engines: dict[str, OnEngine], *command: str) -> None:
+    for target, engine in engines.items():
+        result = engine(*command)
+        assert result.returncode == 0, (target, result.stderr[-3000:], result.stdout[-3000:])
+
+
+def on_each_dbt(
+    engines: dict[str, OnEngine], *command: str, project: Path = PROJECT
+) -> dict[str, str]:
+    """What dbt printed on each engine."""
+    printed = {}
+    for target, engine in engines.items():
+        result = engine.dbt(*command, project=project)
+        assert result.returncode == 0, (target, result.stdout[-3000:], result.stderr[-1000:])
+        printed[target] = result.stdout
+    return printed
+
+
+def lose(company: Path, day: date) -> int:
+    """Sends the files of flow events again without a Korean day's events; how many they were."""
+    lost = 0
+    for file in sorted((company / "flow_events").glob("*.jsonl.gz")):
+        lines = gzip.decompress(file.read_bytes()).splitlines(keepends=True)
+        kept = [line for line in lines if not _is_of(line, day)]
+        if len(kept) < len(lines):
+            lost += len(lines) - len(kept)
+            file.write_bytes(gzip.compress(b"".join(kept)))
+    return lost
+
+
+def _is_of(line: bytes, day: date) -> bool:
+    try:
+        instant = datetime.fromisoformat(json.loads(line)["occurred_at"].replace("Z", "+00:00"))
+    except (ValueError, KeyError, TypeError):
+        return False
+    return (instant + timedelta(hours=9)).date() == day
+
+
+def wrong_figures(
+    engines: dict[str, OnEngine], company: Path, without: tuple[str, ...] = ()
+) -> dict[str, dict]:
+    """Figures of truth.json that an engine's marts don't give, by engine."""
+    found = {name: differences(engine, company) for name, engine in engines.items()}
+    return {
+        name: wrong
+        for name, figures in found.items()
+        if (wrong := {k: v for k, v in figures.items() if not k.startswith(without)})
+    }
+
+
+def test_every_mart_is_equal_on_every_engine_after_every_step(
+    engines: dict[str, OnEngine], company: Path
+) -> None:
+    built = compare(engines)
+    assert not unequal(built)
+    assert not wrong_figures(engines, company)
+    assert len(built) == len(engines) * 18 and all(mart.rows for mart in built)
+
+    simulator.append_day(company)
+    on_each(engines, "load")
+    on_each_dbt(engines, "run")  # the data tests ran with the first build
+    assert not unequal(compare(engines))
+    assert not wrong_figures(engines, company)
+
+    simulator.append_day(company)
+    there = f"select count(*) from booking_flow.fct_flow_events where occurred_date = '{LOST_DAY}'"
+    assert engines["duckdb"].query(there)[0][0] > 10
+    assert lose(company, LOST_DAY) > 10
+    on_each(engines, "load")
+    on_each_dbt(engines, "run")
+    increments = {name: engine.marts() for name, engine in engines.items()}
+    assert not unequal(compare(engines))
+    assert not wrong_figures(engines, company, FED_BY_FLOW_EVENTS)
+    assert {engine.query(there)[0][0] for engine in engines.values()} == {0}
+
+    on_each_dbt(engines, "run", "--full-refresh")
+    assert not unequal(compare(engines))
+    for name, engine in engines.items():
+        assert engine.marts() == increments[name], f"{name}: increments differ from a full refresh"
+
+    print("\nmodel, rows on DuckDB, equal on Postgres and BigQuery")
+    for mart in compare(engines):
+        print(f"{mart.engine:9} {mart.rows:7,} {mart.is_equal} {mart.mart.partition('(')[0]}")
+
+
+def test_the_published_copies_are_equal_and_without_person_keys(
+    engines: dict[str, OnEngine],
+) -> None:
+    on_each(engines, "build")
+    on_each(engines, "publish")
+    there = {name: engine for name, engine in engines.items() if name != "duckdb"}
+    published = {name: engine.marts("published_") for name, engine in there.items()}
+    with duckdb.connect(str(engines["duckdb"].home / "published" / "marts.duckdb")) as connection:
+        files = {}
+        for mart in published["postgres"]:
+            name, columns = mart.rstrip(")").split("(")
+            rows = connection.execute(f"select {columns} from {name}").fetchall()
+            files[mart] = Counter(tuple(map(comparable, row)) for row in rows)
+    assert len(files) == 18
+    for name, marts in published.items():
+        assert marts == files, name
+    assert not [mart for mart in files if "member_key" in mart or "_token" in mart]
+
+
+@pytest.mark.parametrize("target", ["duckdb", "postgres", "bigquery"])
+def test_docs_freshness_and_descriptions_work(engines: dict[str, OnEngine], target: str) -> None:
+    engine = {target: engines[target]}
+    on_each_dbt(engine, "source", "freshness")
+    sources = json.loads((engines[target].home / "dbt" / "sources.json").read_text())["results"]
+    assert len(sources) == 35 and {source["status"] for source in sources} == {"pass"}
+
+    on_each_dbt(engine, "docs", "generate")
+    catalogue = json.loads((engines[target].home / "dbt" / "catalog.json").read_text())
+    bookings = catalogue["nodes"]["model.goodoc.fct_bookings"]
+    # persisted by dbt, read back from the engine
+    assert bookings["metadata"]["comment"].startswith("One row is")
+    assert all(column["comment"] for column in bookings["columns"].values())
+    assert "source.goodoc.raw_app_db.members" in catalogue["sources"]
+
+
+@pytest.mark.parametrize("target", ["postgres", "bigquery"])
+def test_unit_tests_pass(engines: dict[str, OnEngine], target: str) -> None:
+    printed = on_each_dbt({target: engines[target]}, "test", "--select", "test_type:unit")[target]
+    assert "ERROR=0" in printed and "FAIL=0" in printed.replace("ERROR=0", "FAIL=0")
+
+
+@pytest.fixture(scope="module")
+def logins(engines: dict[str, OnEngine]) -> Iterator[dict[str, str]]:
+    """URL of a login for each role of the warehouse, with that role's rights and no others."""
+    url = engines["postgres"].environment["GOODOC_PG_URL"]
+    names = {role: f"{role}_{uuid.uuid4().hex[:8]}" for role in POSTGRES_ROLES}
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        for role, name in names.items():
+            cursor.execute(f"create role {name} login password 'secret' in role {role}")
+        connection.commit()
+        parts = urlsplit(url)
+        server = parts.netloc.rpartition("@")[2]
+        yield {
+            role: urlunsplit(parts._replace(netloc=f"{name}:secret@{server}"))
+            for role, name in names.items()
+        }
+        for name in names.values():
+            cursor.execute(f"drop role {name}")
+        connection.commit()
+
+
+@pytest.mark.parametrize(
+    "role, statement, is_allowed",
+    [
+        ("bi_reader", "select * from published_core.dim_dates limit 1", True),
+        ("bi_reader", "select * from published_booking_flow.fct_bookings limit 1", True),
+        ("bi_reader", "select * from core.dim_dates limit 1", False),
+        ("bi_reader", "select * from booking_flow.fct_bookings limit 1", False),
+        ("bi_reader", "select * from staging.stg_app_db__members limit 1", False),
+        ("bi_reader", "select * from intermediate.int_core__hospitals_cleaned limit 1", False),
+        ("bi_reader", "select * from raw_app_db.members limit 1", False),
+        ("bi_reader", "select * from raw_ledger.quarantine limit 1", False),
+        ("bi_reader", "delete from published_core.dim_dates", False),
+        ("bi_reader", "create table published_core.mine (a int)", False),
+        ("bi_reader", "create table public.mine (a int)", False),
+        ("bi_reader", "set role goodoc_transformer", False),
+        ("goodoc_loader", "insert into raw_app_db.reviews (id) values (-1)", True),
+        ("goodoc_loader", "select * from core.dim_members limit 1", False),
+        ("goodoc_loader", "select * from published_core.dim_dates limit 1", False),
+        ("goodoc_loader", "create table core.mine (a int)", False),
+        ("goodoc_transformer", "select * from raw_app_db.members limit 1", True),
+        ("goodoc_transformer", "create table core.mine (a int)", True),
+        ("goodoc_transformer", "insert into raw_app_db.reviews (id) values (-1)", False),
+        ("goodoc_transformer", "delete from raw_ledger.loads", False),
+        ("goodoc_transformer", "drop table raw_app_db.reviews", False),
+    ],
+)
+def test_each_role_can_do_its_work_and_no_more(
+    logins: dict[str, str], role: str, statement: str, is_allowed: bool
+) -> None:
+    with closing(psycopg2.connect(logins[role])) as connection, connection.cursor() as cursor:
+        if is_allowed:
+            cursor.execute(statement)
+        else:
+            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                cursor.execute(statement)
+        connection.rollback()
+
+
+def published_releases(postgres: OnEngine) -> set[str]:
+    """Release schemas that the published views read: one, whatever happens."""
+    return {
+        schema
+        for (schema,) in postgres.query(
+            "select distinct table_schema from information_schema.view_table_usage"
+            " where view_schema like 'published_%'"
+        )
+    }
+
+
+def test_postgres_readers_see_one_release_or_the_other(engines: dict[str, OnEngine]) -> None:
+    postgres = engines["postgres"]
+    before = published_releases(postgres)
+    count = "select count(*) from published_core.dim_members"
+    with closing(psycopg2.connect(postgres.environment["GOODOC_PG_URL"])) as reader:
+        reader.set_session(isolation_level="REPEATABLE READ")
+        with reader.cursor() as cursor:
+            cursor.execute(count)
+            members = cursor.fetchall()
+            postgres.execute(f"create view public.mine as {count}")
+
+            assert postgres("publish").returncode == 0
+            after = published_releases(postgres)
+            assert len(before) == len(after) == 1 and before != after
+            cursor.execute(count)  # the reader's transaction goes on
+            assert cursor.fetchall() == members
+    assert postgres.query("select * from public.mine") == members
+
+    # one view that can't be turned: none is
+    postgres.execute(
+        "drop view public.mine",
+        "drop view published_core.dim_regions",
+        "create view published_core.dim_regions as select 1 as another",
+        "alter view published_core.dim_regions owner to goodoc_transformer",
+        "create view public.mine as select * from published_core.dim_regions",
+    )
+    refused = postgres("publish")
+    assert refused.returncode == 1
+    assert "nothing published: Postgres: cannot drop view" in refused.stderr
+    assert published_releases(postgres) == after
+    postgres.execute("drop view public.mine")
+    assert postgres("publish").returncode == 0
+    assert published_releases(postgres) > set() and published_releases(postgres) != after
+
+
+def test_a_model_that_is_not_portable_is_found(
+    engines: dict[str, OnEngine], tmp_path: Path
+) -> None:
+    project = tmp_path / "project"
+    names = ["models", "seeds", "macros", "tests/data", "dbt_project.yml"]
+    for name in names:
+        source, copy = PROJECT / name, project / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, copy)
+    planted = project / "models" / "marts" / "core" / "dim_planted"
+    planted.with_suffix(".yml").write_text(
+        "models:\n- name: dim_planted\n  config: {contract: {enforced: false}}\n"
+    )
+
+    # each engine takes it, and gives another answer
+    planted.with_suffix(".sql").write_text("select 7 / 2 as half, 1 as one")
+    on_each_dbt(engines, "run", "--select", "dim_planted", project=project)
+    found = [line for line in unequal(compare(engines)) if "dim_planted" in line]
+    assert len(found) == 1 and found[0].startswith("postgres, core.dim_planted(half, one)")
+
+    # one engine doesn't take it
+    planted.with_suffix(".sql").write_text("select '7'::int as seven")
+    answers = {
+        name: engine.dbt("run", "--select", "dim_planted", project=project).returncode
+        for name, engine in engines.items()
+    }
+    assert answers == {"duckdb": 0, "postgres": 0, "bigquery": 1}
