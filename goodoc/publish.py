@@ -1,15 +1,14 @@
 """Makes the tested marts visible to readers, in a copy that a build doesn't touch.
 
 DuckDB: `published` is a link to a release folder; publishing writes a new one and turns the link.
-Postgres: `published_<mart>` holds views on the tables of a release schema; one transaction turns
-them all. A reader sees the old release or the new one whole, and one that holds the old one open
-keeps it. BigQuery: `published_<mart>` holds tables, each replaced in one step by a copy job.
+Postgres: `published_<mart>` holds tables whose rows are all exchanged in one transaction. A reader
+sees the old marts or the new ones whole, and one that holds the old ones open keeps them.
+BigQuery: `published_<mart>` holds tables, each replaced in one step by a copy job.
 """
 
 import os
 import shutil
 import uuid
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -65,7 +64,7 @@ def publish(settings: Settings) -> list[PublishedMart]:
         key=lambda node: (node.schema, node.name),
     )
     if settings.postgres:
-        return _as_views(settings.postgres, marts)
+        return _as_rows(settings.postgres, marts)
     if settings.bigquery:
         return _as_tables(settings.bigquery, marts)
     return _as_files(settings, marts)
@@ -83,10 +82,10 @@ def _listed(columns: list[str]) -> str:
     return ", ".join(f'"{column}"' for column in columns)
 
 
-def _comments(mart: ModelNode, relation: str, kind: str) -> list[str]:
+def _comments(mart: ModelNode, relation: str) -> list[str]:
     """SQL that tells BI tools what the table and its columns mean."""
     return [
-        f"comment on {kind} {relation} is {_text(mart.description)}",
+        f"comment on table {relation} is {_text(mart.description)}",
         *(
             f'comment on column {relation}."{name}" is {_text(mart.columns[name].description)}'
             for name in _published_columns(mart)
@@ -129,7 +128,7 @@ def _write(settings: Settings, release: Path, marts: list[ModelNode]) -> list[Pu
                 f"create table {table} as select {_listed(_published_columns(mart))}"
                 f' from warehouse.{mart.schema}."{mart.name}"'
             )
-            for comment in _comments(mart, table, "table"):
+            for comment in _comments(mart, table):
                 connection.execute(comment)
             folder = release / "parquet" / mart.schema
             folder.mkdir(exist_ok=True)
@@ -157,95 +156,71 @@ def _switch(link: Path, release: Path) -> None:
 # -- Postgres ------------------------------------------------------------------------------------
 
 
-def _as_views(target: Postgres, marts: list[ModelNode]) -> list[PublishedMart]:
-    release = f"release_{datetime.now(UTC):%Y%m%d%H%M%S}_{uuid.uuid4().hex[:6]}"
+def _as_rows(target: Postgres, marts: list[ModelNode]) -> list[PublishedMart]:
+    """Rows are exchanged, not tables: that alone needs no lock that a reader's would hold up."""
+    published = []
     with PostgresWarehouse(target.url, TRANSFORMER, read_only=True) as server:
-        try:
-            server.transact(
-                [f"create schema {release}"]
-                + [line for mart in marts for line in _release_table(release, mart)],
-                "select 1",
-            )
-            server.transact(_turned_views(server, release, marts), "select 1")
-        except WarehouseError as error:
-            server.query(f"drop schema if exists {release} cascade")
-            raise PublishError(f"nothing published: {error}") from None
-        _drop_old_releases(server)
-        published = []
+        statements = _dropped(server, marts)
+        for schema in dict.fromkeys(f"published_{mart.schema}" for mart in marts):
+            statements.append(f"create schema if not exists {schema}")
+            statements.append(f"grant usage on schema {schema} to {READER}")
         for mart in marts:
-            ((rows,),) = server.query(f"select count(*) from {_view(mart)}")
+            statements += _exchanged(server, mart)
+        try:
+            server.transact(statements, "select 1")
+        except WarehouseError as error:
+            raise PublishError(f"nothing published: {error}") from None
+        for mart in marts:
+            server.query(f"vacuum (analyze) {_published_table(mart)}")
+            ((rows,),) = server.query(f"select count(*) from {_published_table(mart)}")
             published.append(PublishedMart(mart.schema, mart.name, rows))
     return published
 
 
-def _view(mart: ModelNode) -> str:
+def _published_table(mart: ModelNode) -> str:
     return f'published_{mart.schema}."{mart.name}"'
 
 
-def _in_release(release: str, mart: ModelNode) -> str:
-    return f'{release}."{mart.schema}__{mart.name}"'
-
-
-def _release_table(release: str, mart: ModelNode) -> list[str]:
-    """SQL for the mart's published columns as a table of the release, with the mart's indexes."""
-    columns, table = _published_columns(mart), _in_release(release, mart)
-    return [
-        f'create table {table} as select {_listed(columns)} from {mart.schema}."{mart.name}"',
-        *(
-            f"create index on {table} ({_listed(index['columns'])})"
-            for index in mart.config.get("indexes") or []
-            if set(index["columns"]) <= set(columns)
-        ),
-        f"analyze {table}",
-    ]
-
-
-def _turned_views(server: PostgresWarehouse, release: str, marts: list[ModelNode]) -> list[str]:
-    """SQL that points every published view at the release; what is no mart any more goes."""
-    there = {view for view in server.relations() if view[0].startswith("published_")}
+def _dropped(server: PostgresWarehouse, marts: list[ModelNode]) -> list[str]:
+    """SQL that takes away what is no mart any more."""
     kept = {(f"published_{mart.schema}", mart.name) for mart in marts}
-    statements = [f'drop view {schema}."{name}"' for schema, name in there - kept]
-    for schema in dict.fromkeys(f"published_{mart.schema}" for mart in marts):
-        statements.append(f"create schema if not exists {schema}")
-        statements.append(f"grant usage on schema {schema} to {READER}")
-    for mart in marts:
-        # a view is turned in place where its columns stay, so that views built on it stay, too
-        if not _keeps_columns(server, mart):
-            statements.append(f"drop view if exists {_view(mart)}")
-        statements += [
-            f"create or replace view {_view(mart)} as select * from {_in_release(release, mart)}",
-            *_comments(mart, _view(mart), "view"),
-            f"grant select on {_view(mart)} to {READER}",
+    there = {table for table in server.relations() if table[0].startswith("published_")}
+    return [f'drop table {schema}."{name}"' for schema, name in sorted(there - kept)]
+
+
+def _exchanged(server: PostgresWarehouse, mart: ModelNode) -> list[str]:
+    """SQL that gives the published table the mart's rows; it is made anew for other columns."""
+    columns, table = _published_columns(mart), _published_table(mart)
+    select = f'select {_listed(columns)} from {mart.schema}."{mart.name}"'
+    statements = [f"delete from {table}"]
+    if not _has_columns(server, mart):
+        statements = [
+            f"drop table if exists {table}",
+            f"create table {table} as {select} with no data",
+            *(
+                f"create index on {table} ({_listed(index['columns'])})"
+                for index in mart.config.get("indexes") or []
+                if set(index["columns"]) <= set(columns)
+            ),
+            f"grant select on {table} to {READER}",
         ]
-    return statements
+    return [*statements, f"insert into {table} {select}", *_comments(mart, table)]
 
 
-def _keeps_columns(server: PostgresWarehouse, mart: ModelNode) -> bool:
-    """Whether the published view, if any, has the first of the mart's columns in their types."""
-    view, table = (
+def _has_columns(server: PostgresWarehouse, mart: ModelNode) -> bool:
+    """Whether the published table, if any, has the mart's published columns in their types."""
+    there, wanted = (
         server.query(
             "select cast(a.attname as text), format_type(a.atttypid, a.atttypmod)"
             " from pg_attribute as a where a.attrelid = to_regclass(?) and a.attnum > 0"
             " and not a.attisdropped order by a.attnum",
             [relation],
         )
-        for relation in (_view(mart), f'{mart.schema}."{mart.name}"')
+        for relation in (_published_table(mart), f'{mart.schema}."{mart.name}"')
     )
     columns = _published_columns(mart)
-    types = dict(table)
-    return view == [(name, types[name]) for name in columns[: len(view)]]
-
-
-def _drop_old_releases(server: PostgresWarehouse) -> None:
-    """All but this release and the one before it, which a reader may still be reading."""
-    releases = server.query(
-        "select cast(nspname as text) from pg_namespace where nspname like 'release\\_%'"
-        " order by nspname desc"
-    )
-    server.query("set lock_timeout = '2s'")
-    for (schema,) in releases[2:]:
-        with suppress(WarehouseError):  # somebody still reads it: the next publish tries again
-            server.query(f"drop schema {schema} cascade")
+    types = dict(wanted)
+    return there == [(name, types[name]) for name in columns]
 
 
 # -- BigQuery ------------------------------------------------------------------------------------

@@ -93,10 +93,12 @@ class Move:
     def _of_these_files(self, column: str = "file") -> str:
         return f"{column} in (select name from {self.staged['landed_files']})"
 
-    def _whole(self) -> str:
-        """Condition for landed rows of files that did not break while they were read."""
-        broken = "_file not in (select name from {} where error is not null)"
-        return broken.format(self.staged["landed_files"]) if self.from_files else "true"
+    def _whole(self, of: str = "") -> str:
+        """Condition for rows of files that did not break while they were read."""
+        if not self.from_files:
+            return "true"
+        broken = f"select name from {self.staged['landed_files']} where error is not null"
+        return f"{self._column('_file', of)} not in ({broken})"
 
     def _present(self) -> str:
         """The row of each key as raw knows it now (with history: its newest version)."""
@@ -189,7 +191,8 @@ class Move:
             f" from ({self._present()}) as r left join (select {typed} from {there}"
             f" where {self._whole()}) as b on {self._matches('b', 'r')}"
             f" where b.{self.warehouse.quote(self.key[0])} is null"
-            f" and r._deleted_at is null and r._load_id <> {self.load_id}",
+            # a file that came broken says nothing of the rows that it had
+            f" and r._deleted_at is null and r._load_id <> {self.load_id} and {self._whole('r')}",
             self._note_moves("deleted", "_load_id", "gone"),
             f"merge into {self.raw} as r using gone as g"
             f" on {self._matches('g', 'r')} and g._load_id = r._load_id and r._deleted_at is null"

@@ -61,7 +61,8 @@ def postgres_server() -> str:
     no port, only a Unix socket.
     """
     name = f"goodoc_test_{uuid.uuid4().hex[:12]}"
-    run_on_postgres(_server(), f"create database {name}")
+    bytewise = "encoding 'UTF8' lc_collate 'C' lc_ctype 'C.UTF-8'"  # as the other engines sort
+    run_on_postgres(_server(), f"create database {name} template template0 {bytewise}")
     url = urlunsplit(urlsplit(_server())._replace(path=f"/{name}"))
     if "GOODOC_PG_URL" in os.environ:
         atexit.register(drop_database, url)

@@ -206,6 +206,20 @@ def test_broken_files_are_quarantined_and_the_others_land(lab: Lab) -> None:
     assert len(quarantine(lab)) == 2
 
 
+def test_a_file_that_comes_again_broken_takes_no_row_away(lab: Lab) -> None:
+    declare(lab)
+    good = HEADER + "a,1,,\n" * 2000
+    file = drop(lab, "a.csv.gz", good)
+    drop(lab, "b.csv", HEADER + "b,1,,\n")
+    assert counts(lab)[1] == 2001
+    file.write_bytes(file.read_bytes()[:-20])
+    drop(lab, "b.csv", HEADER)
+    assert counts(lab) == (1, 0, 1, 0, 1)  # b.csv has lost its row, a.csv.gz can't tell
+    assert lab.query("select count(*) from raw_drops.rows where _deleted_at is null") == [(2000,)]
+    drop(lab, "a.csv.gz", good)
+    assert counts(lab) == (2000, 0, 0, 2000, 0)
+
+
 def test_a_file_sent_again_moved_or_renamed_is_loaded_once(lab: Lab) -> None:
     declare(lab)
     file = drop(lab, "a.csv", HEADER + "a,1,,\n")

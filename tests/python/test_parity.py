@@ -19,6 +19,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
+from urllib.request import urlopen
 
 import duckdb
 import psycopg2
@@ -30,8 +31,13 @@ from conftest import PROJECT, Goodoc, differences
 from engines import bigquery_endpoint, postgres_server
 from goodoc.setup import MARTS, POSTGRES_ROLES
 
-DAYS, SCALE, SEED = 6, 0.02, 7
+DAYS, SCALE, SEED = 6, 0.02, 1
 LOST_DAY = date(2026, 6, 4)
+READERS = "analysts@company.example"
+POLICY_TAGS = {
+    name: f"projects/goodoc-test/locations/asia-northeast3/taxonomies/1/policyTags/{number}"
+    for number, name in enumerate(("pseudonym", "sensitive"), 1)
+}
 # what the flow events feed: its truth doesn't know of a day that was lost afterwards
 FED_BY_FLOW_EVENTS = (
     "bookings",
@@ -62,7 +68,7 @@ class OnEngine(Goodoc):
             with psycopg2.connect(url) as connection, connection.cursor() as cursor:
                 cursor.execute(query)
                 return cursor.fetchall()
-        return [tuple(row.values()) for row in self._bigquery().query_and_wait(query)]
+        return [tuple(row.values()) for row in self.bigquery().query_and_wait(query)]
 
     def execute(self, *statements: str) -> None:
         """On Postgres, as its administrator."""
@@ -71,7 +77,7 @@ class OnEngine(Goodoc):
             for statement in statements:
                 cursor.execute(statement)
 
-    def _bigquery(self) -> bigquery.Client:
+    def bigquery(self) -> bigquery.Client:
         from extract_load.loader.bigquery_warehouse import connect
 
         os.environ["GOOGLE_APPLICATION_CREDENTIALS"] = self.environment[
@@ -192,7 +198,11 @@ def engines(company: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     environments = {
         "duckdb": {},
         "postgres": {"GOODOC_PG_URL": postgres_server()},
-        "bigquery": bigquery_endpoint().environment,
+        "bigquery": bigquery_endpoint().environment
+        | {
+            "GOODOC_BQ_READERS": READERS,
+            "GOODOC_BQ_POLICY_TAGS": ",".join(f"{name}={tag}" for name, tag in POLICY_TAGS.items()),
+        },
     }
     engines = {
         target: OnEngine(tmp_path_factory.mktemp(target) / "home", company, target, environment)
@@ -291,7 +301,6 @@ def test_every_mart_is_equal_on_every_engine_after_every_step(
 def test_the_published_copies_are_equal_and_without_person_keys(
     engines: dict[str, OnEngine],
 ) -> None:
-    on_each(engines, "build")
     on_each(engines, "publish")
     there = {name: engine for name, engine in engines.items() if name != "duckdb"}
     published = {name: engine.marts("published_") for name, engine in there.items()}
@@ -387,50 +396,94 @@ def test_each_role_can_do_its_work_and_no_more(
         connection.rollback()
 
 
-def published_releases(postgres: OnEngine) -> set[str]:
-    """Release schemas that the published views read: one, whatever happens."""
-    return {
-        schema
-        for (schema,) in postgres.query(
-            "select distinct table_schema from information_schema.view_table_usage"
-            " where view_schema like 'published_%'"
-        )
-    }
-
-
-def test_postgres_readers_see_one_release_or_the_other(engines: dict[str, OnEngine]) -> None:
+def test_postgres_readers_see_the_old_marts_or_the_new_ones(engines: dict[str, OnEngine]) -> None:
     postgres = engines["postgres"]
-    before = published_releases(postgres)
-    count = "select count(*) from published_core.dim_members"
+    members = "select count(*) from published_core.dim_members"
+    regions = "select count(*) from published_core.dim_regions"
+    one_less = "delete from core.dim_members where member_key = (select min(member_key)"
+    one_less += " from core.dim_members)"
+    (before,) = postgres.query(members)
+    postgres.execute(
+        f"create view public.mine as {members}",
+        one_less,
+    )
     with closing(psycopg2.connect(postgres.environment["GOODOC_PG_URL"])) as reader:
         reader.set_session(isolation_level="REPEATABLE READ")
         with reader.cursor() as cursor:
-            cursor.execute(count)
-            members = cursor.fetchall()
-            postgres.execute(f"create view public.mine as {count}")
-
+            cursor.execute(members)
+            # neither waits for the other, and what an analyst built on a table goes on
             assert postgres("publish").returncode == 0
-            after = published_releases(postgres)
-            assert len(before) == len(after) == 1 and before != after
-            cursor.execute(count)  # the reader's transaction goes on
-            assert cursor.fetchall() == members
-    assert postgres.query("select * from public.mine") == members
+            cursor.execute(members)
+            assert cursor.fetchone() == before
+    (after,) = postgres.query(members)
+    assert after == (before[0] - 1,)
+    assert postgres.query("select * from public.mine") == [after]
 
-    # one view that can't be turned: none is
+    # one table that can't be exchanged: none is
     postgres.execute(
-        "drop view public.mine",
-        "drop view published_core.dim_regions",
-        "create view published_core.dim_regions as select 1 as another",
-        "alter view published_core.dim_regions owner to goodoc_transformer",
-        "create view public.mine as select * from published_core.dim_regions",
+        "alter table published_core.dim_regions add column another int",
+        "create view public.other as select another from published_core.dim_regions",
+        one_less,
     )
+    (count,) = postgres.query(regions)
     refused = postgres("publish")
     assert refused.returncode == 1
-    assert "nothing published: Postgres: cannot drop view" in refused.stderr
-    assert published_releases(postgres) == after
-    postgres.execute("drop view public.mine")
+    assert "nothing published: Postgres: cannot drop table" in refused.stderr
+    assert postgres.query(members) == [after] and postgres.query(regions) == [count]
+    postgres.execute("drop view public.other")
     assert postgres("publish").returncode == 0
-    assert published_releases(postgres) > set() and published_releases(postgres) != after
+    assert postgres.query(members) == [(before[0] - 2,)]
+
+
+def test_bigquery_tables_have_their_layout_labels_and_policy_tags(
+    engines: dict[str, OnEngine],
+) -> None:
+    """What no row shows: partitions, clusters, labels, who may read, and tags by privacy class."""
+    manifest = json.loads((engines["bigquery"].home / "dbt" / "manifest.json").read_text())
+    with closing(engines["bigquery"].bigquery()) as client:
+        for model in manifest["nodes"].values():
+            if model["resource_type"] != "model" or "marts" not in model["fqn"]:
+                continue
+            table = client.get_table(f"{model['schema']}.{model['name']}")
+            assert table.labels == {"layer": "marts", "mart": model["schema"]}, table
+            days = model["config"]["meta"].get("replace_days")
+            assert (table.time_partitioning and table.time_partitioning.field) == (
+                days and days["column"]
+            ), table
+            assert bool(table.clustering_fields) == bool(days), table
+            published = client.get_table(f"published_{model['schema']}.{model['name']}")
+            assert published.time_partitioning == table.time_partitioning
+            assert published.description == table.description
+            fields = {field.name: field for field in published.schema}
+            for field in table.schema:
+                privacy = model["columns"][field.name]["meta"]["privacy"]
+                tags = field.policy_tags.names if field.policy_tags else ()
+                assert tags == ((POLICY_TAGS[privacy],) if privacy in POLICY_TAGS else ()), field
+                assert (field.name in fields) == (privacy not in ("pseudonym", "free_text"))
+                assert fields.get(field.name, field) == field
+
+        raw = client.get_table("raw_clinic_devices.heartbeats")
+        assert raw.time_partitioning.field == "sent_at" and raw.clustering_fields
+        members = {field.name: field for field in client.get_table("raw_app_db.members").schema}
+        assert members["phone"].policy_tags.names == (POLICY_TAGS["pseudonym"],)
+        assert members["sex"].policy_tags is None
+
+        for mart in MARTS:
+            readers = {
+                entry.entity_id for entry in client.get_dataset(f"published_{mart}").access_entries
+            }
+            assert READERS in readers
+            held = {entry.entity_id for entry in client.get_dataset(mart).access_entries}
+            assert READERS not in held
+
+
+def test_no_statement_needed_another_engine_than_googles(engines: dict[str, OnEngine]) -> None:
+    endpoint = engines["bigquery"].environment["GOODOC_BQ_ENDPOINT"]
+    with urlopen(f"{endpoint}/report") as answer:
+        report = json.load(answer)
+    print(f"\n{report}")
+    assert report["judged"] > 1000 and report["reference"] > 1000
+    assert report["fallbacks"] == []
 
 
 def test_a_model_that_is_not_portable_is_found(
