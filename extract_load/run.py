@@ -12,8 +12,9 @@ from adbc_driver_manager import Error as AdbcError
 
 from extract_load.declaration import DeclarationError, Source, Table
 from extract_load.loader.conform import Lander
+from extract_load.loader.move import Load
 from extract_load.loader.pseudonyms import MissingKeyError, PseudonymKey
-from extract_load.loader.warehouse import Counts, Load, Warehouse, WarehouseError
+from extract_load.loader.warehouse import Counts, Warehouse, WarehouseError
 from extract_load.readers import database, files
 
 # What a table's failure may look like; anything else is a mistake of ours and is raised.

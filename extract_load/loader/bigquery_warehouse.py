@@ -18,7 +18,8 @@ from google.api_core.exceptions import GoogleAPIError, NotFound
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
 
-from extract_load.loader.warehouse import LEDGER, Relation, Warehouse, WarehouseError
+from extract_load.loader.relations import LEDGER, Relation
+from extract_load.loader.warehouse import Warehouse, WarehouseError
 
 _LANDING = "raw_landing"
 _DAY_MS = 24 * 60 * 60 * 1000

@@ -6,16 +6,34 @@ Texts that stand in the statements are names and hashes of ours; all else comes 
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from extract_load.loader.warehouse import Load, Relation, Warehouse
+from extract_load.declaration import Source, Table
+from extract_load.loader.conform import Landing
+from extract_load.loader.dialect import Dialect, instant
+from extract_load.loader.relations import Relation
+from extract_load.readers.files import File
 
 
-def instant(at: datetime) -> str:
-    """SQL for an instant, UTC without zone."""
-    return f"timestamp '{at.isoformat(' ')}'"
+@dataclass(frozen=True)
+class Load:
+    """What is to be moved into a raw table in one transaction.
+
+    `complete` says that the slice holds all rows of the table. `keys` are all keys
+    at the source, for tables that compare them.
+    """
+
+    run_id: str
+    source: Source
+    table: Table
+    landing: Landing
+    extracted_at: datetime
+    cursor_at: datetime | None = None
+    complete: bool = False
+    keys: Landing | None = None
+    files: tuple[File, ...] = ()
+    failed_files: tuple[tuple[str, str], ...] = ()
 
 
 class Move:
@@ -26,15 +44,13 @@ class Move:
     load_id: int
     overlapping: bool  # whether any landed row can meet one that is already in raw
 
-    def __init__(
-        self, warehouse: "Warehouse", load: "Load", raw: "Relation", staged: Mapping[str, str]
-    ):
-        self.warehouse, self.load = warehouse, load
+    def __init__(self, dialect: Dialect, load: Load, raw: Relation, staged: Mapping[str, str]):
+        self.dialect, self.load = dialect, load
         self.source, self.table = load.source, load.table
         self.from_files = load.source.reader == "files"
         self.types = raw.columns
         self.key = raw.key
-        self.raw = warehouse.name(raw.schema, raw.name)
+        self.raw = dialect.name(raw.schema, raw.name)
         self.staged = staged
         bookkeeping = ("_load_id", "_extracted_at", "_deleted_at")
         self.landed = [name for name in raw.columns if name not in bookkeeping]
@@ -57,7 +73,7 @@ class Move:
 
     def statements(self) -> list[str]:
         return [
-            *self.warehouse.assertion(
+            *self.dialect.assertion(
                 f"{self._last_load_id} = {self.load_id} - 1", "another load ran at the same time"
             ),
             self._decide(),
@@ -67,7 +83,7 @@ class Move:
             *self._quarantine(),
             *self._remember(),
             *self._write_ledger(),
-            *self.warehouse.dropped(["incoming", "rejected", *self._gone]),
+            *self.dialect.dropped(["incoming", "rejected", *self._gone]),
         ]
 
     # -- words -----------------------------------------------------------------------------------
@@ -75,7 +91,7 @@ class Move:
     _last_load_id = "(select coalesce(max(load_id), 0) from raw_ledger.loads)"
 
     def _column(self, name: str, of: str = "") -> str:
-        return f"{of}.{self.warehouse.quote(name)}" if of else self.warehouse.quote(name)
+        return f"{of}.{self.dialect.quote(name)}" if of else self.dialect.quote(name)
 
     def _columns(self, names: Iterable[str], of: str = "") -> str:
         return ", ".join(self._column(name, of) for name in names)
@@ -83,7 +99,7 @@ class Move:
     def _typed(self, name: str) -> str:
         """A staged column in raw's type: not each engine reads that from the file."""
         column = self._column(name)
-        return f"cast({column} as {self.warehouse.types[self.types[name]]}) as {column}"
+        return f"cast({column} as {self.dialect.types[self.types[name]]}) as {column}"
 
     def _matches(self, left: str, right: str) -> str:
         return " and ".join(
@@ -190,7 +206,7 @@ class Move:
             f"create temp table gone as select {self._columns(dict.fromkeys(names), 'r')}"
             f" from ({self._present()}) as r left join (select {typed} from {there}"
             f" where {self._whole()}) as b on {self._matches('b', 'r')}"
-            f" where b.{self.warehouse.quote(self.key[0])} is null"
+            f" where b.{self.dialect.quote(self.key[0])} is null"
             # a file that came broken says nothing of the rows that it had
             f" and r._deleted_at is null and r._load_id <> {self.load_id} and {self._whole('r')}",
             self._note_moves("deleted", "_load_id", "gone"),
@@ -210,8 +226,8 @@ class Move:
 
     def _quarantine(self) -> list[str]:
         """Moves rejected rows into quarantine, except those that are there already."""
-        text = self.warehouse.types["string"]
-        line, broken = "cast(null as {})".format(self.warehouse.types["bigint"]), ""
+        text = self.dialect.types["string"]
+        line, broken = "cast(null as {})".format(self.dialect.types["bigint"]), ""
         if self.from_files:
             # the files are read whole again, so what they still reject comes back below
             settled = self._of_these_files()
@@ -223,7 +239,7 @@ class Move:
             settled = "row_key in (select _key from incoming)"
         file, line = ("_file", "_line") if self.from_files else (f"cast(null as {text})", line)
         # two rows alike are two rows, hence the number
-        identity = self.warehouse.digest(
+        identity = self.dialect.digest(
             f"'{self.source.source}|{self.table.name}|' || coalesce(file, '')"
             f" || '|' || cast(coalesce(line, 0) as {text}) || coalesce('|' || row_key, '')"
             f" || '|' || reason || coalesce('|' || masked_row, '') || '|' || cast(row_number()"
@@ -269,7 +285,7 @@ class Move:
             if self.overlapping:
                 touched.append("select _replaced_at from incoming where _decision = 'changed'")
             touched += [f"select {at} from {name}" for name in self._gone]
-            days = f"select {self.warehouse.korean_day('touched_at')} as day"
+            days = f"select {self.dialect.korean_day('touched_at')} as day"
             rows = f"({' union all '.join(touched)}) as t where touched_at is not null"
             statements.append(
                 "insert into raw_ledger.days (load_id, source, table_name, day, row_count)"
@@ -299,7 +315,7 @@ class Move:
             " (select count(*) from rejected) as rejected_count,"
             f" (select count(*) from raw_ledger.quarantine where load_id = {self.load_id})"
             f" as quarantined_count, {vanished} as vanished_count) as c",
-            *self.warehouse.assertion(
+            *self.dialect.assertion(
                 "(select read_count = loaded_count + quarantined_count + suppressed_count"
                 f" from raw_ledger.loads where load_id = {self.load_id})",
                 "the rows of a load don't add up",

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 from adbc_driver_manager import Error as AdbcError
 
 from extract_load.declaration import Source
-from extract_load.loader.warehouse import LEDGER, Relation, Warehouse, WarehouseError
+from extract_load.loader.relations import LEDGER, Relation
+from extract_load.loader.warehouse import Warehouse, WarehouseError
 
 # literals and quoted names are skipped, so that only a bare ? is a parameter
 _PARAMETER = re.compile(r"('[^']*'|\"[^\"]*\")|\?")

@@ -8,20 +8,18 @@ of them reads; an engine adds how it connects, what it calls things, and how byt
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any
 
 import pyarrow as pa
 
 from extract_load.declaration import Source, Table
-from extract_load.loader.conform import Landing
-from extract_load.loader.move import Move, instant
+from extract_load.loader.dialect import Dialect, instant
+from extract_load.loader.move import Load, Move
+from extract_load.loader.relations import LEDGER, LEDGER_TABLES, Relation, raw_relation
 from extract_load.readers.files import File
-
-LEDGER = "raw_ledger"
 
 
 class WarehouseError(Exception):
@@ -42,117 +40,12 @@ class Counts:
         return Counts(*map(sum, zip(astuple(self), astuple(other), strict=True)))
 
 
-@dataclass(frozen=True)
-class Load:
-    """What is to be moved into a raw table in one transaction.
-
-    `complete` says that the slice holds all rows of the table. `keys` are all keys
-    at the source, for tables that compare them.
-    """
-
-    run_id: str
-    source: Source
-    table: Table
-    landing: Landing
-    extracted_at: datetime
-    cursor_at: datetime | None = None
-    complete: bool = False
-    keys: Landing | None = None
-    files: tuple[File, ...] = ()
-    failed_files: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class Relation:
-    """A table as each engine makes it. Columns have declared types; all but `required` may be null.
-
-    `key` is unique in the ledger; in raw it is what rows are looked up by.
-    """
-
-    schema: str
-    name: str
-    columns: Mapping[str, str]
-    key: tuple[str, ...] = ()
-    required: frozenset[str] = frozenset()
-    check: str | None = None
-    partition: str | None = None
-    privacy: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-
-
-def _ledger(name: str, key: str = "", check: str | None = None, **columns: str) -> Relation:
-    return Relation(
-        LEDGER,
-        name,
-        {column: kind.split()[0] for column, kind in columns.items()},
-        tuple(key.split()),
-        frozenset(column for column, kind in columns.items() if not kind.endswith(" null")),
-        check,
-    )
-
-
-_TABLE = {"source": "string", "table_name": "string"}
-_LEDGER_TABLES = (
-    _ledger(
-        "loads", "load_id", "read_count = loaded_count + quarantined_count + suppressed_count",
-        load_id="bigint", run_id="string", **_TABLE, extracted_at="timestamp", read_count="bigint",
-        loaded_count="bigint", quarantined_count="bigint", suppressed_count="bigint",
-        vanished_count="bigint", checksum="string",
-    ),
-    _ledger(
-        "moves", "", "kind in ('replaced', 'deleted')",
-        load_id="bigint", from_load_id="bigint", **_TABLE, kind="string", row_count="bigint",
-    ),
-    # the Korean days of the rows that a load brought, replaced or found gone
-    _ledger("days", load_id="bigint", **_TABLE, day="date", row_count="bigint"),
-    _ledger("cursors", "source table_name", **_TABLE, cursor_at="timestamp"),
-    _ledger(
-        "files", "source table_name file",
-        **_TABLE, file="string", digest="string", size="bigint", modified="bigint",
-        load_id="bigint",
-    ),
-    _ledger(
-        "quarantine", "quarantine_id",
-        quarantine_id="string", **_TABLE, load_id="bigint", file="string null", line="bigint null",
-        row_key="string null", reason="string", masked_row="string null",
-        quarantined_at="timestamp",
-    ),
-    _ledger(
-        "runs", "", "outcome in ('loaded', 'nothing new', 'failed')",
-        run_id="string", **_TABLE, finished_at="timestamp", outcome="string",
-        message="string null",
-    ),
-)  # fmt: skip
-
-
-def raw_relation(source: Source, table: Table) -> Relation:
-    """A raw table, bookkeeping columns last; a pseudonym is text whatever it was made from."""
-    types = {
-        column.name: "string" if column.privacy == "pseudonym" else column.type
-        for column in table.landed
-    }
-    if table.has_pseudonyms:
-        types["_key_version"] = "string"
-    if source.reader == "files":
-        types |= {"_file": "string", "_line": "bigint"}
-    types |= {"_load_id": "bigint", "_extracted_at": "timestamp", "_deleted_at": "timestamp"}
-    return Relation(
-        source.schema_name,
-        table.name,
-        types,
-        ("_file", "_line") if source.reader == "files" else table.key,
-        partition=table.partition,
-        privacy={column.name: column.privacy for column in table.landed},
-    )
-
-
-class Warehouse(ABC):
+class Warehouse(Dialect, ABC):
     """Raw tables and ledger on one engine. Use as a context manager.
 
     Who opens one to write holds the writer lock. Failures are WarehouseError, or the errors of the
     engine where these show no row values.
     """
-
-    types: ClassVar[Mapping[str, str]]  # declared type -> the engine's
 
     def __enter__(self) -> "Warehouse":
         return self
@@ -184,30 +77,6 @@ class Warehouse(ABC):
     @abstractmethod
     def _columns(self, schema: str) -> dict[str, set[str]]:
         """Tables of a schema with their columns; empty where there is no such schema."""
-
-    def quote(self, name: str) -> str:
-        return f'"{name}"'
-
-    def digest(self, text: str) -> str:
-        """SQL for the MD5 of a text as hex digits."""
-        return f"md5({text})"
-
-    def korean_day(self, at: str) -> str:
-        """SQL for the day in Korea of an instant."""
-        return f"cast({at} + interval '9 hours' as date)"
-
-    def text(self, kind: str, value: str) -> str:
-        """SQL for a value of a declared type as the text that it has in a landing's `_key`."""
-        return f"cast({value} as {self.types['string']})"
-
-    def assertion(self, condition: str, message: str) -> list[str]:
-        """Statements that stop a transaction unless `condition` holds; none where keys and checks
-        of the ledger see to it."""
-        return []
-
-    def dropped(self, tables: Sequence[str]) -> list[str]:
-        """Statements that drop temporary tables; none where these end with their script."""
-        return [f"drop table {table}" for table in tables]
 
     def transact(self, statements: Iterable[str], then: str) -> list[tuple[Any, ...]]:
         """Runs the statements in one transaction, all or none, and after it the query `then`."""
@@ -244,9 +113,6 @@ class Warehouse(ABC):
 
     # -- what all share --------------------------------------------------------------------------
 
-    def name(self, schema: str, table: str) -> str:
-        return f"{schema}.{self.quote(table)}"
-
     def _make(self, schema: str, relations: Iterable[Relation]) -> None:
         """Creates tables of a schema that aren't there, and adds columns declared since."""
         there = self._columns(schema)
@@ -259,7 +125,7 @@ class Warehouse(ABC):
                 self._extend(relation, new)
 
     def _make_ledger(self) -> None:
-        self._make(LEDGER, _LEDGER_TABLES)
+        self._make(LEDGER, LEDGER_TABLES)
 
     def prepare(self, source: Source) -> None:
         """Creates the raw tables of a source that aren't there, and columns declared since.

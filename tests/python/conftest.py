@@ -110,6 +110,11 @@ class Lab:
 _SHOPS = {"duckdb": ("sqlite", "postgres"), "postgres": ("postgres",), "bigquery": ("sqlite",)}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest file first, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: item.path.name != "test_parity.py")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Tests of loads run on both local engines, or on those that `on_engines` names."""
     names = getattr(metafunc.function, "engines", ("duckdb", "postgres"))
