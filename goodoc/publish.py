@@ -264,6 +264,10 @@ def _as_tables(target: BigQuery, marts: list[ModelNode]) -> list[PublishedMart]:
         for copy, place in ready:
             client.copy_table(copy, place, job_config=overwrite).result()
             client.delete_table(copy)
+            # the schema comes along with the rows, these don't
+            there = client.get_table(place)
+            there.description, there.labels = copy.description, copy.labels
+            client.update_table(there, ["description", "labels"])
     except GoogleAPIError as error:
         raise PublishError(f"BigQuery refused: {str(error).splitlines()[0]}") from None
     return published
