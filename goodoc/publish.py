@@ -227,7 +227,7 @@ def _has_columns(server: PostgresWarehouse, mart: ModelNode) -> bool:
 
 
 def _as_tables(target: BigQuery, marts: list[ModelNode]) -> list[PublishedMart]:
-    from google.api_core.exceptions import GoogleAPIError
+    from google.api_core.exceptions import GoogleAPIError, NotFound
     from google.cloud import bigquery
 
     from extract_load.loader.bigquery_warehouse import connect
@@ -268,6 +268,8 @@ def _as_tables(target: BigQuery, marts: list[ModelNode]) -> list[PublishedMart]:
             there = client.get_table(place)
             there.description, there.labels = copy.description, copy.labels
             client.update_table(there, ["description", "labels"])
+    except NotFound:
+        raise PublishError("a dataset is missing on BigQuery: `goodoc setup` makes it") from None
     except GoogleAPIError as error:
         raise PublishError(f"BigQuery refused: {str(error).splitlines()[0]}") from None
     return published

@@ -28,7 +28,7 @@ def prepare_target(settings: Settings, sources: dict[str, object]) -> list[str]:
 def _prepare_postgres(target: Postgres) -> list[str]:
     from extract_load.loader.postgres_warehouse import PostgresWarehouse
 
-    with PostgresWarehouse(target.url, role="", read_only=True) as server:
+    with PostgresWarehouse(target.url, role=None, read_only=True) as server:
         ((collation, encoding, database),) = server.query(
             "select cast(datcollate as text), cast(pg_encoding_to_char(encoding) as text),"
             " quote_ident(datname) from pg_database where datname = current_database()"

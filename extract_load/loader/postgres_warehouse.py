@@ -22,10 +22,10 @@ LOADER, TRANSFORMER, READER = "goodoc_loader", "goodoc_transformer", "bi_reader"
 
 
 class PostgresWarehouse(Warehouse):
-    """Raw tables and ledger in one Postgres database, under `role` where there is such a role.
+    """Raw tables and ledger in one Postgres database, under `role`, or as who logged in.
 
     With `read_only` nothing is made, so `role` needs no right to. Raises WarehouseError where the
-    database of the URL can't be reached.
+    database of the URL can't be reached or lacks the role.
     """
 
     types: ClassVar = {
@@ -37,7 +37,7 @@ class PostgresWarehouse(Warehouse):
         "timestamp": "timestamp",
     }
 
-    def __init__(self, url: str, role: str = LOADER, read_only: bool = False):
+    def __init__(self, url: str, role: str | None = LOADER, read_only: bool = False):
         from adbc_driver_postgresql import dbapi  # takes seconds that other engines needn't pay
 
         try:
@@ -48,7 +48,9 @@ class PostgresWarehouse(Warehouse):
             self.query("set timezone = 'UTC'")
             self.query("set datestyle = 'ISO'")
             self.query("set client_min_messages = 'warning'")
-            if self._has_role(role):
+            if role is not None:
+                if not self._has_role(role):
+                    raise WarehouseError(f"Postgres has no role {role}: `goodoc setup` makes it")
                 self.query(f"set role {role}")
             if not read_only:
                 self._make_ledger()

@@ -23,8 +23,8 @@ from extract_load.loader.warehouse import Warehouse
 
 PROJECT = Path(__file__).resolve().parents[2]
 BIGQUERY_PROJECT = "goodoc-test"
-# as whom a lab loads where there is such a role; the real one may be there with other tests' grants
-POSTGRES_ROLE = "goodoc_lab_loader"
+# as whom a lab loads: as who logged in, unless a test says otherwise
+POSTGRES_ROLE: str | None = None
 POLICY_TAGS = {"pseudonym": "projects/goodoc-test/locations/eu/taxonomies/1/policyTags/1"}
 Test = TypeVar("Test", bound=Callable[..., None])
 

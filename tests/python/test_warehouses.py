@@ -196,6 +196,11 @@ def test_postgres_writes_as_the_loader_and_lets_the_models_read(
         engines.run_on_postgres(engines.postgres_server(), f"drop role {loader}")
 
 
+def test_postgres_without_the_loader_is_not_prepared() -> None:
+    with pytest.raises(WarehouseError, match="no role nobody: `goodoc setup` makes it"):
+        PostgresWarehouse(engines.postgres_server(), "nobody")
+
+
 @on_engines("bigquery")
 def test_bigquery_partitions_clusters_labels_and_tags_raw(lab: Lab) -> None:
     lab.declare(BEATS.replace("note: string sensitive, ", ""), "devices")
