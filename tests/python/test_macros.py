@@ -22,10 +22,10 @@ CASES = """
     {{ add_days("date '2026-06-07'", '(1 - 7)') }}                           => 2026-06-01
     {{ add_days("cast(null as date)", 1) }}                                  => null
 
-    {{ days_between("date '2026-06-01'", "date '2026-06-01'") }}             => 0
-    {{ days_between("date '2026-06-02'", "date '2026-06-01'") }}             => -1
-    {{ days_between("date '2023-12-31'", "date '2024-12-31'") }}             => 366
-    {{ days_between("cast(null as date)", "date '2026-06-01'") }}            => null
+    {{ dbt.datediff("date '2026-06-01'", "date '2026-06-01'", 'day') }}             => 0
+    {{ dbt.datediff("date '2026-06-02'", "date '2026-06-01'", 'day') }}             => -1
+    {{ dbt.datediff("date '2023-12-31'", "date '2024-12-31'", 'day') }}             => 366
+    {{ dbt.datediff("cast(null as date)", "date '2026-06-01'", 'day') }}            => null
 
     # the marks of full seconds that were passed
     {{ seconds_between("timestamp '2026-06-01 00:00:00'", "timestamp '2026-06-01 00:00:00'") }}        => 0

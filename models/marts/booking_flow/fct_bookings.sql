@@ -165,7 +165,9 @@ final as (
         cast(
             case
                 when not is_slot_in_past
-                    then {{ days_between(kst_date('created_at'), kst_date('slot_start_at')) }}
+                    then {{ dbt.datediff(
+                        kst_date('created_at'), kst_date('slot_start_at'), 'day'
+                    ) }}
             end as {{ dbt.type_bigint() }}
         ) as lead_days,
         cast(

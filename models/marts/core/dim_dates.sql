@@ -24,7 +24,9 @@ weekdays as (
 
     select
         calendar_date,
-        mod({{ days_between("cast('2019-12-30' as date)", 'calendar_date') }}, 7) + 1 as iso_weekday
+        mod(
+            {{ dbt.datediff("cast('2019-12-30' as date)", 'calendar_date', 'day') }}, 7
+        ) + 1 as iso_weekday
     from dated
 
 ),
@@ -48,8 +50,8 @@ thursdays as (
         iso_weekday,
         week_start_date,
         extract(year from thursday_date) as iso_year,
-        {{ days_between(
-            'cast(' ~ dbt.date_trunc('year', 'thursday_date') ~ ' as date)', 'thursday_date'
+        {{ dbt.datediff(
+            'cast(' ~ dbt.date_trunc('year', 'thursday_date') ~ ' as date)', 'thursday_date', 'day'
         ) }} as days_into_iso_year
     from weeks
 

@@ -138,7 +138,7 @@ final as (
         cast(conversion_value_krw as {{ dbt.type_numeric() }}) as conversion_value_krw,
 
         extracted_on,
-        cast({{ days_between('stat_date', 'extracted_on') }} as {{ dbt.type_bigint() }})
+        cast({{ dbt.datediff('stat_date', 'extracted_on', 'day') }} as {{ dbt.type_bigint() }})
             as age_days,
         newest_load_id as load_id
     from delivered
