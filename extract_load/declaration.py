@@ -18,6 +18,8 @@ from pydantic import (
     model_validator,
 )
 
+from extract_load.readers.rest.grammar import Client, Endpoint
+
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 ColumnType = Literal["string", "bigint", "numeric", "boolean", "date", "timestamp"]
 Privacy = Literal["none", "quasi", "sensitive", "pseudonym", "birth_year", "free_text", "drop"]
@@ -44,6 +46,13 @@ def _lag(value: object) -> object:
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Tap(_Strict):
+    """A Singer tap: its executable on the PATH, and its settings, which may name variables."""
+
+    executable: str
+    config: dict[str, Any] = Field(default_factory=dict)
 
 
 class Column(_Strict):
@@ -96,8 +105,14 @@ class Table(_Strict):
     lag: Annotated[timedelta, BeforeValidator(_lag)] = timedelta(0)
     history: bool = False
     deletes: Literal["kept", "compare_keys"] = "kept"
-    empty: Literal["refused", "allowed"] = "refused"
+    empty: Literal["refused", "allowed", "marked"] = "refused"
     partition: Identifier | None = None
+    # whose row it is: a column with a member's pseudonym, or {column: the table that it points to}
+    erase_by: Identifier | dict[Identifier, Identifier] | None = None
+    # reader: rest
+    endpoint: Endpoint | None = None
+    # reader: singer; the table's name where it isn't this
+    stream: str | None = None
     # reader: files
     path: tuple[str, ...] = ()
     name_pattern: str | None = None
@@ -134,7 +149,10 @@ class Table(_Strict):
     @model_validator(mode="after")
     def _names_exist(self) -> "Table":
         names = {column.name for column in self.columns if column.lands}
-        wanted = (*self.key, self.cursor, self.future, *self.unscanned)
+        owner = (
+            next(iter(self.erase_by), None) if isinstance(self.erase_by, dict) else self.erase_by
+        )
+        wanted = (*self.key, self.cursor, self.future, *self.unscanned, owner)
         for name in (*wanted, *self.name_columns):
             if name is not None and name not in names:
                 raise ValueError(f"{name} is not among the columns that land")
@@ -162,57 +180,109 @@ class Table(_Strict):
         return self.future or self.cursor
 
 
+# the setting that says where a source of each reader is, and the one that says where in it a table
+_PLACE = {"database": "connection", "files": "root", "rest": "client", "singer": "tap"}
+_TABLE_PLACE = {"files": "path", "rest": "endpoint"}
+
+
 class Source(_Strict):
-    """A source system: where it is, how it is read, and its tables."""
+    """A source system: where it is, how it is read, and its tables.
+
+    `lines` are the lines of its settings in `file`, by their path.
+    """
 
     source: Identifier
     description: str
-    reader: Literal["database", "files"]
-    connection: str | None = None
-    root: str | None = None
+    reader: Literal["database", "files", "rest", "singer"]
+    connection: str | None = None  # reader: database
+    root: str | None = None  # reader: files
+    storage: dict[str, Any] = Field(default_factory=dict)  # of a root that is no local folder
+    client: Client | None = None  # reader: rest
+    tap: Tap | None = None  # reader: singer
     tables: dict[Identifier, Table]
     file: Path
-    line_of_place: int
+    lines: dict[tuple[str, ...], int]
 
     @model_validator(mode="after")
     def _place(self) -> "Source":
-        wanted, other = (
-            ("connection", "root") if self.reader == "database" else ("root", "connection")
-        )
-        if getattr(self, wanted) is None or getattr(self, other) is not None:
-            raise ValueError(f"reader {self.reader} needs {wanted} (and no {other})")
+        wanted = _PLACE[self.reader]
+        others = [name for name in _PLACE.values() if name != wanted]
+        if getattr(self, wanted) is None or any(getattr(self, name) for name in others):
+            raise ValueError(f"reader {self.reader} needs {wanted} (and no {', '.join(others)})")
         for name, table in self.tables.items():
-            if self.reader == "database":
+            for reader, place in _TABLE_PLACE.items():
+                if self.reader == reader and not getattr(table, place):
+                    raise ValueError(f"table {name}: reader {reader} needs {place}")
+                if self.reader != reader and getattr(table, place):
+                    raise ValueError(f"table {name}: {place} belongs to reader {reader}")
+            if self.reader == "database" and table.mode == "incremental":
                 if not table.key:
-                    raise ValueError(f"table {name}: a database table needs its key")
-                if table.mode == "incremental" and not table.cursor:
+                    raise ValueError(f"table {name}: incremental needs the key of a row")
+                if not table.cursor:
                     raise ValueError(f"table {name}: incremental needs a cursor column")
-                if table.path:
-                    raise ValueError(f"table {name}: path belongs to reader files")
-            elif not table.path:
-                raise ValueError(f"table {name}: reader files needs path")
+            if table.history and self.identity(table) == "content":
+                raise ValueError(f"table {name}: history needs the key that versions share")
+            if isinstance(table.erase_by, dict):
+                for parent in table.erase_by.values():
+                    if parent not in self.tables or not self.tables[parent].erase_by:
+                        raise ValueError(f"table {name}: {parent} says nothing of erase_by")
         return self
 
     @property
     def schema_name(self) -> str:
         return f"raw_{self.source}"
 
+    def identity(self, table: Table) -> Literal["key", "file", "content"]:
+        """What makes a row of the table one and the same row: the business key, the file and its
+        line, or all that it says and how many rows have said so before it."""
+        if self.reader == "files" or (table.endpoint and table.endpoint.window):
+            return "file"
+        return "key" if table.key else "content"
+
+    def line(self, *path: object) -> int:
+        """The line of a setting, or of the nearest one around it."""
+        texts = tuple(map(str, path))
+        while texts not in self.lines:
+            texts = texts[:-1]
+        return self.lines[texts]
+
+    @property
+    def place_line(self) -> int:
+        """The line that says where the source is."""
+        return self.line(_PLACE[self.reader])
+
+    @property
+    def place_as_declared(self) -> str:
+        """Where the source is, its variables not filled in, so that no secret shows."""
+        if self.client:
+            return self.client.base_url
+        return self.connection or self.root or (self.tap.executable if self.tap else "")
+
     def place(self) -> str:
-        """The connection or root with its environment variables filled in.
+        """The connection or root with its environment variables filled in; see `filled`."""
+        return self.filled(self.connection or self.root or "", _PLACE[self.reader])
+
+    def filled(self, value: Any, *path: object) -> Any:
+        """A setting with the environment variables in its texts filled in, maps and lists too.
 
         Raises DeclarationError, naming file, line and variable, where one is not set.
         """
-        text = self.connection or self.root or ""
+        if isinstance(value, dict):
+            return {name: self.filled(part, *path, name) for name, part in value.items()}
+        if isinstance(value, list):
+            return [self.filled(part, *path, n) for n, part in enumerate(value)]
+        if not isinstance(value, str):
+            return value
 
-        def value(match: re.Match[str]) -> str:
+        def variable(match: re.Match[str]) -> str:
             if not os.environ.get(match[1]):
                 raise DeclarationError(
-                    f"{self.file}:{self.line_of_place}: environment variable {match[1]} is not"
-                    f" set (it says where source {self.source} is)"
+                    f"{self.file}:{self.line(*path)}: environment variable {match[1]} is not set"
+                    f" (source {self.source} needs it)"
                 )
             return os.environ[match[1]]
 
-        return _VARIABLE.sub(value, text)
+        return _VARIABLE.sub(variable, value)
 
 
 class _Located:
@@ -271,9 +341,8 @@ def read_source(file: Path) -> Source:
             else table
             for name, table in tables.items()
         }
-    place_line = document.line(("connection" if "connection" in value else "root",))
     try:
-        source = Source(**value, file=file, line_of_place=place_line)
+        source = Source(**value, file=file, lines=document.lines)
     except ValidationError as error:
         raise DeclarationError(
             "\n".join(_message(document, problem) for problem in error.errors())

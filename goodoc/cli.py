@@ -26,7 +26,7 @@ from extract_load import DeclarationError, LoadReport, Source, TableReport, read
 from extract_load.loader.lock import LockedError
 from extract_load.loader.pseudonyms import MissingKeyError
 from extract_load.loader.warehouse import WarehouseError
-from extract_load.readers import database, files
+from extract_load.readers import ReadError, database, files
 from goodoc.settings import NoWarehouseError, Settings, SettingsError, from_environment
 
 app = typer.Typer(
@@ -414,7 +414,7 @@ def sources_list(context: typer.Context, as_json: AsJson = False) -> None:
                 {
                     "source": s.source,
                     "reader": s.reader,
-                    "place": s.connection or s.root,
+                    "place": s.place_as_declared,
                     "tables": list(s.tables),
                     "description": s.description,
                 }
@@ -427,7 +427,7 @@ def sources_list(context: typer.Context, as_json: AsJson = False) -> None:
         grid.add_row(
             source.source,
             source.reader,
-            source.connection or source.root,
+            source.place_as_declared,
             ", ".join(source.tables),
             source.description,
         )
@@ -456,8 +456,8 @@ def sources_check(as_json: AsJson = False) -> None:
                         notes.append(f"{source.file}: {table.name} finds no file yet")
         except DeclarationError as error:
             problems.append(str(error))
-        except (database.ReadError, ValueError, OSError) as error:
-            problems.append(f"{source.file}:{source.line_of_place}: {error}")
+        except (ReadError, ValueError, OSError) as error:
+            problems.append(f"{source.file}:{source.place_line}: {error}")
     if as_json:
         _print_json({"sources": len(sources), "problems": problems, "notes": notes})
     else:

@@ -13,7 +13,7 @@ from extract_load.declaration import Source, Table
 from extract_load.loader.conform import Landing
 from extract_load.loader.dialect import Dialect, instant
 from extract_load.loader.relations import Relation
-from extract_load.readers.files import File
+from extract_load.readers.files.file import File
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from extract_load.declaration import Source, Table
 from extract_load.loader.dialect import Dialect, instant
 from extract_load.loader.move import Load, Move
 from extract_load.loader.relations import LEDGER, LEDGER_TABLES, Relation, raw_relation
-from extract_load.readers.files import File
+from extract_load.readers.files.file import File
 
 
 class WarehouseError(Exception):

@@ -1,1 +1,5 @@
-"""Readers: each finds a table's slices at its source and yields them as Arrow record batches."""
+"""How each kind of source is read: every reader yields Arrow record batches."""
+
+
+class ReadError(Exception):
+    """A table that can't be read; one line that says what and where."""

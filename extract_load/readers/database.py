@@ -11,16 +11,13 @@ import pyarrow as pa
 from adbc_driver_manager import Error as AdbcError
 
 from extract_load.declaration import Source, Table
+from extract_load.readers import ReadError
 
 # Postgres types that ADBC hands over as they are declared; everything else travels as text.
 _NATIVE = {
     "smallint", "integer", "bigint", "boolean", "date", "text", "character varying",
     "timestamp with time zone", "timestamp without time zone",
 }  # fmt: skip
-
-
-class ReadError(Exception):
-    """A table that can't be read; one line that says what and where."""
 
 
 @dataclass(frozen=True)
