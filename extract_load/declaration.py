@@ -92,6 +92,22 @@ def _columns(value: object) -> object:
     return tuple(columns)
 
 
+class Owner(_Strict):
+    """Whose row it is: `column` is a member's pseudonym, or the key of a row of table `of`, for
+    rows whose columns say what `where` says.
+    """
+
+    column: Identifier
+    of: str | None = None
+    where: dict[Identifier, str] = Field(default_factory=dict)
+
+
+def _owners(value: object) -> object:
+    """`member_id`, or a list of such names and of maps like `{column: order_id, of: orders}`."""
+    values = value if isinstance(value, list | tuple) else [value]
+    return tuple({"column": one} if isinstance(one, str) else one for one in values)
+
+
 class Table(_Strict):
     """A table of a source. Defaults of the source are filled in before validation."""
 
@@ -107,8 +123,7 @@ class Table(_Strict):
     deletes: Literal["kept", "compare_keys"] = "kept"
     empty: Literal["refused", "allowed", "marked"] = "refused"
     partition: Identifier | None = None
-    # whose row it is: a column with a member's pseudonym, or {column: the table that it points to}
-    erase_by: Identifier | dict[Identifier, Identifier] | None = None
+    erase_by: Annotated[tuple[Owner, ...], BeforeValidator(_owners)] = ()
     # reader: rest
     endpoint: Endpoint | None = None
     # reader: singer; the table's name where it isn't this
@@ -149,10 +164,8 @@ class Table(_Strict):
     @model_validator(mode="after")
     def _names_exist(self) -> "Table":
         names = {column.name for column in self.columns if column.lands}
-        owner = (
-            next(iter(self.erase_by), None) if isinstance(self.erase_by, dict) else self.erase_by
-        )
-        wanted = (*self.key, self.cursor, self.future, *self.unscanned, owner)
+        owners = [name for owner in self.erase_by for name in (owner.column, *owner.where)]
+        wanted = (*self.key, self.cursor, self.future, *self.unscanned, *owners)
         for name in (*wanted, *self.name_columns):
             if name is not None and name not in names:
                 raise ValueError(f"{name} is not among the columns that land")
@@ -222,11 +235,15 @@ class Source(_Strict):
                     raise ValueError(f"table {name}: incremental needs a cursor column")
             if table.history and self.identity(table) == "content":
                 raise ValueError(f"table {name}: history needs the key that versions share")
-            if isinstance(table.erase_by, dict):
-                for parent in table.erase_by.values():
-                    if parent not in self.tables or not self.tables[parent].erase_by:
-                        raise ValueError(f"table {name}: {parent} says nothing of erase_by")
+            for owner in table.erase_by:
+                source, _, parent = (owner.of or "").rpartition(".")
+                if owner.of and not source and not self._can_own(parent):
+                    raise ValueError(f"table {name}: erase_by: {parent} has no key and erase_by")
         return self
+
+    def _can_own(self, name: str) -> bool:
+        table = self.tables.get(name)
+        return table is not None and bool(table.erase_by) and self.identity(table) == "key"
 
     @property
     def schema_name(self) -> str:

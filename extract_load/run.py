@@ -71,8 +71,10 @@ def load(
             report.run_id,
             now,
         )
+        sources = list(sources)
         for source in sources:
             report.tables += _load_source(source, run, progress or (lambda *_: None))
+        warehouse.sweep(sources, run.run_id, now)
     return report
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from extract_load.declaration import Source, Table
 from extract_load.loader.conform import Landing
 from extract_load.loader.dialect import Dialect, instant
+from extract_load.loader.erasure import belongs_to_erased, keep_out_rejected, note_erased_rows
 from extract_load.loader.relations import Relation
 from extract_load.readers.files.file import File
 
@@ -21,7 +22,8 @@ class Load:
     """What is to be moved into a raw table in one transaction.
 
     `complete` says that the slice holds all rows of the table. `keys` are all keys
-    at the source, for tables that compare them.
+    at the source, for tables that compare them. `state` is what the source wants to be told at the
+    next load.
     """
 
     run_id: str
@@ -34,6 +36,11 @@ class Load:
     keys: Landing | None = None
     files: tuple[File, ...] = ()
     failed_files: tuple[tuple[str, str], ...] = ()
+    state: str | None = None
+
+
+# of the rows that come in, those that go on into raw
+_LANDS = "_decision in ('new', 'changed')"
 
 
 class Move:
@@ -47,7 +54,7 @@ class Move:
     def __init__(self, dialect: Dialect, load: Load, raw: Relation, staged: Mapping[str, str]):
         self.dialect, self.load = dialect, load
         self.source, self.table = load.source, load.table
-        self.from_files = load.source.reader == "files"
+        self.from_files = load.source.identity(load.table) == "file"
         self.types = raw.columns
         self.key = raw.key
         self.raw = dialect.name(raw.schema, raw.name)
@@ -81,6 +88,7 @@ class Move:
             self._insert(),
             *self._mark_vanished(),
             *self._quarantine(),
+            *self._keep_out_erased(),
             *self._remember(),
             *self._write_ledger(),
             *self.dialect.dropped(["incoming", "rejected", *self._gone]),
@@ -158,11 +166,15 @@ class Move:
                 end"""
             met = f"left join ({self._present()}) as r on {self._matches('b', 'r')}"
         typed = ", ".join(map(self._typed, self.landed))
+        first = "when b._copy > 1 then 'suppressed'"
+        if self.table.erase_by:
+            owned = belongs_to_erased(self.dialect, self.source, self.table, "b", self.types)
+            first += f" when {owned} then 'erased'"
         return f"""
             create temp table incoming as
             select
                 {self._columns(self.landed, "b")}, b._key{found},
-                case when b._copy > 1 then 'suppressed' else {decision} end as _decision
+                case {first} else {decision} end as _decision
             from (
                 select {typed}, _key, {copy} as _copy
                 from {self.staged["landed"]} where _reason is null and {self._whole()}
@@ -185,7 +197,7 @@ class Move:
         return (
             f"insert into {self.raw} ({names}, _load_id, _extracted_at)"
             f" select {names}, {self.load_id}, {instant(self.load.extracted_at)}"
-            " from incoming where _decision <> 'suppressed'"
+            f" from incoming where {_LANDS}"
         )
 
     @property
@@ -261,6 +273,17 @@ class Move:
             " where q.quarantine_id is null",
         ]
 
+    def _keep_out_erased(self) -> list[str]:
+        """Whoever was erased stays so: their rows' keys are noted, their rejected rows go."""
+        if not self.table.erase_by:
+            return []
+        at = self.load.extracted_at
+        statements = keep_out_rejected(self.source, self.table, "rejected", at)
+        if self.source.identity(self.table) == "key":
+            rows = "(select distinct _key as row_key from incoming where _decision = 'erased')"
+            statements.append(note_erased_rows(self.source, self.table, rows, at))
+        return statements
+
     def _remember(self) -> list[str]:
         """The cursor, the files and the days, for the next run and the models."""
         mine = f"'{self.source.source}', '{self.table.name}'"
@@ -270,6 +293,12 @@ class Move:
                 f"delete from raw_ledger.cursors where {self.mine}",
                 "insert into raw_ledger.cursors (source, table_name, cursor_at)"
                 f" values ({mine}, {instant(self.load.cursor_at)})",
+            ]
+        if self.load.state is not None:
+            statements += [
+                f"delete from raw_ledger.states where {self.mine}",
+                "insert into raw_ledger.states (source, table_name, state)"
+                f" select {mine}, state from {self.staged['landed_state']}",
             ]
         if self.from_files:
             # a broken file too: it is read again once its content changes, or by a replay
@@ -281,7 +310,7 @@ class Move:
             ]
         if self.table.partition:
             at = self._column(self.table.partition)
-            touched = [f"select {at} as touched_at from incoming where _decision <> 'suppressed'"]
+            touched = [f"select {at} as touched_at from incoming where {_LANDS}"]
             if self.overlapping:
                 touched.append("select _replaced_at from incoming where _decision = 'changed'")
             touched += [f"select {at} from {name}" for name in self._gone]
@@ -310,8 +339,8 @@ class Move:
             f" vanished_count, '{self.load.landing.checksum}' from (select"
             f" (select count(*) from {self.staged['landed']} where {self._whole()}){broken}"
             " as read_count,"
-            " (select count(*) from incoming where _decision <> 'suppressed') as loaded_count,"
-            " (select count(*) from incoming where _decision = 'suppressed') as suppressed_count,"
+            f" (select count(*) from incoming where {_LANDS}) as loaded_count,"
+            f" (select count(*) from incoming where not ({_LANDS})) as suppressed_count,"
             " (select count(*) from rejected) as rejected_count,"
             f" (select count(*) from raw_ledger.quarantine where load_id = {self.load_id})"
             f" as quarantined_count, {vanished} as vanished_count) as c",

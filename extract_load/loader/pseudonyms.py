@@ -5,6 +5,7 @@ be no protection: all Korean mobile numbers are only 10^8 values.
 """
 
 import hashlib
+import hmac
 from dataclasses import dataclass, field
 
 import duckdb
@@ -49,6 +50,10 @@ class PseudonymKey:
         if len(secret) > _BLOCK:
             secret = hashlib.sha256(secret).digest()
         return bytes(b ^ byte for b in secret.ljust(_BLOCK, b"\0"))
+
+    def token(self, value: str) -> str:
+        """The pseudonym of one value whose class is `pseudonym`, as `token` makes it in SQL."""
+        return hmac.new(self.secret, value.strip().encode(), hashlib.sha256).hexdigest()
 
     def install(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Puts the two HMAC pads into variables of an in-memory connection, never into SQL text."""

@@ -46,12 +46,14 @@ LEDGER_TABLES = (
         vanished_count="bigint", checksum="string",
     ),
     _ledger(
-        "moves", "", "kind in ('replaced', 'deleted')",
+        "moves", "", "kind in ('replaced', 'deleted', 'erased')",
         load_id="bigint", from_load_id="bigint", **_TABLE, kind="string", row_count="bigint",
     ),
     # the Korean days of the rows that a load brought, replaced or found gone
     _ledger("days", load_id="bigint", **_TABLE, day="date", row_count="bigint"),
     _ledger("cursors", "source table_name", **_TABLE, cursor_at="timestamp"),
+    # how far a source itself says that a table was read
+    _ledger("states", "source table_name", **_TABLE, state="string"),
     _ledger(
         "files", "source table_name file",
         **_TABLE, file="string", digest="string", size="bigint", modified="bigint",
@@ -68,7 +70,26 @@ LEDGER_TABLES = (
         run_id="string", **_TABLE, finished_at="timestamp", outcome="string",
         message="string null",
     ),
+    # people who were erased, by their pseudonyms, and the keys of rows that were theirs
+    _ledger("erased_people", "token", token="string", erased_at="timestamp"),
+    _ledger(
+        "erased_rows", "source table_name row_key",
+        **_TABLE, row_key="string", erased_at="timestamp",
+    ),
+    # who had what done to which data; only ever added to
+    _ledger(
+        "access_log", "",
+        happened_at="timestamp", actor="string", host="string", command="string", scope="string",
+        outcome="string",
+    ),
 )  # fmt: skip
+
+
+# columns that tell one row from another where it has no key of its own
+_IDENTITY = {
+    "file": {"_file": "string", "_line": "bigint"},
+    "content": {"_content": "string", "_occurrence": "bigint"},
+}
 
 
 def raw_relation(source: Source, table: Table) -> Relation:
@@ -79,14 +100,14 @@ def raw_relation(source: Source, table: Table) -> Relation:
     }
     if table.has_pseudonyms:
         types["_key_version"] = "string"
-    if source.reader == "files":
-        types |= {"_file": "string", "_line": "bigint"}
+    identity = source.identity(table)
+    types |= _IDENTITY.get(identity, {})
     types |= {"_load_id": "bigint", "_extracted_at": "timestamp", "_deleted_at": "timestamp"}
     return Relation(
         source.schema_name,
         table.name,
         types,
-        ("_file", "_line") if source.reader == "files" else table.key,
+        tuple(_IDENTITY.get(identity, table.key)),
         partition=table.partition,
         privacy={column.name: column.privacy for column in table.landed},
     )

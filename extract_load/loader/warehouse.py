@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import astuple, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from extract_load.declaration import Source, Table
 from extract_load.loader.dialect import Dialect, instant
+from extract_load.loader.erasure import erasure, linked_people
 from extract_load.loader.move import Load, Move
 from extract_load.loader.relations import LEDGER, LEDGER_TABLES, Relation, raw_relation
 from extract_load.readers.files.file import File
@@ -144,6 +145,14 @@ class Warehouse(Dialect, ABC):
         )
         return rows[0][0] if rows else None
 
+    def state(self, source: Source, table: Table) -> str | None:
+        """What the source wanted to be told at the next load; None before the first."""
+        rows = self.query(
+            "select state from raw_ledger.states where source = ? and table_name = ?",
+            [source.source, table.name],
+        )
+        return rows[0][0] if rows else None
+
     def files(self, source: Source, table: Table) -> dict[str, File]:
         """Loaded files by name."""
         rows = self.query(
@@ -167,7 +176,7 @@ class Warehouse(Dialect, ABC):
         return self.query(f"select count(*) from {rows} where {live}")[0][0]
 
     def known_count(self, source: Source, table: Table, until: datetime) -> int:
-        """Rows whose cursor is not beyond `until`: in raw, or in quarantine instead."""
+        """Rows whose cursor is not beyond `until`: in raw, in quarantine instead, or erased."""
         raw = self.name(source.schema_name, table.name)
         types = raw_relation(source, table).columns
         key = " || '|' || ".join(
@@ -183,9 +192,11 @@ class Warehouse(Dialect, ABC):
                 left join {raw} as r on {key} = q.row_key and r._deleted_at is null
                 where q.source = ? and q.table_name = ? and r._load_id is null
                     and q.reason not like '%lies in the future%'
+            ) + (
+                select count(*) from raw_ledger.erased_rows where source = ? and table_name = ?
             )
             """,
-            [source.source, table.name],
+            [source.source, table.name] * 2,
         )
         return count
 
@@ -208,6 +219,43 @@ class Warehouse(Dialect, ABC):
             [run_id, source.source, table.name, at, outcome, message],
         )
 
+    def erase(self, tokens: Iterable[str], sources: Sequence[Source], run_id: str) -> int:
+        """Takes people out, by their pseudonyms, with all that `sources` declare to be theirs, in
+        one transaction; loads keep them out from then on. Returns how many rows went.
+
+        A person is more than one pseudonym where accounts were merged: these go too.
+        """
+        people, links = (
+            set(tokens),
+            [pair for query in linked_people(self, sources) for pair in self.query(query)],
+        )
+        while (
+            more := {other for one, two in links for other in (one, two) if {one, two} & people}
+            - people
+        ):
+            people |= more
+        at = datetime.now(UTC).replace(tzinfo=None)
+        with self.staged({"landed_people": pa.table({"token": sorted(people)})}) as relations:
+            note = (
+                "insert into raw_ledger.erased_people (token, erased_at)"
+                f" select n.token, {instant(at)} from {relations['landed_people']} as n"
+                " left join raw_ledger.erased_people as e on e.token = n.token"
+                " where e.token is null"
+            )
+            gone = (
+                "select coalesce(sum(m.row_count), 0) from raw_ledger.moves as m"
+                " inner join raw_ledger.loads as l on l.load_id = m.load_id"
+                f" where l.run_id = '{run_id}' and m.kind = 'erased'"
+            )
+            ((rows,),) = self.transact([note, *erasure(self, sources, run_id, at)], gone)
+        return int(rows)
+
+    def sweep(self, sources: Sequence[Source], run_id: str, at: datetime) -> None:
+        """Erases once more, where a load since `at` met rows of people who were erased: what these
+        own may have come in before them."""
+        if self.query(f"select 1 from raw_ledger.erased_rows where erased_at >= {instant(at)}"):
+            self.transact(erasure(self, sources, run_id, at), "select 1")
+
     def commit(self, load: Load) -> Counts:
         """Moves a landed slice into raw in one transaction and returns its counts."""
         inputs: dict[str, Path | pa.Table] = {"landed": load.landing.path}
@@ -215,6 +263,8 @@ class Warehouse(Dialect, ABC):
             inputs["landed_keys"] = load.keys.path
         if load.files:
             inputs["landed_files"] = _files(load)
+        if load.state is not None:
+            inputs["landed_state"] = pa.table({"state": [load.state]})
         with self.staged(inputs) as relations:
             move = Move(self, load, raw_relation(load.source, load.table), relations)
             ((move.load_id, move.overlapping),) = self.query(move.question)

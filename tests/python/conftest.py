@@ -89,7 +89,7 @@ class Lab:
             engines.drop_database(self.place)
 
     def ledger_balances(self) -> bool:
-        """What the ledger says of each table: raw holds what was loaded, less what was replaced."""
+        """What the ledger says of each table: raw holds what was loaded, less what left it."""
         tables = self.query("select distinct source, table_name from raw_ledger.loads")
         for source, table in tables:
             ((loaded,),) = self.query(
@@ -97,7 +97,8 @@ class Lab:
                 f" where source = '{source}' and table_name = '{table}'"
             )
             ((replaced,),) = self.query(
-                f"select coalesce(sum(row_count), 0) from raw_ledger.moves where kind = 'replaced'"
+                "select coalesce(sum(row_count), 0) from raw_ledger.moves"
+                f" where kind in ('replaced', 'erased')"
                 f" and source = '{source}' and table_name = '{table}'"
             )
             ((there,),) = self.query(f"select count(*) from raw_{source}.{table}")
