@@ -23,11 +23,13 @@ class TableReport:
     error: str | None = None
     late: int = 0  # rows at the source, behind the cursor, that are not in raw
     undeclared: set[str] = field(default_factory=set)
+    said: list[str] = field(default_factory=list)  # by the reader, one line each
 
     @property
     def notes(self) -> list[str]:
         """What a person should know of a table that did load, one line each."""
-        found = [f"{name} has no privacy class: did not land" for name in sorted(self.undeclared)]
+        found = list(self.said)
+        found += [f"{name} has no privacy class: did not land" for name in sorted(self.undeclared)]
         if self.late:
             rows = "row" if self.late == 1 else "rows"
             found.append(

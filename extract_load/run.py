@@ -1,5 +1,6 @@
 """One run of extract-load over any number of sources: nothing lost, nothing doubled."""
 
+import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -55,8 +56,9 @@ def load(
     the writer lock.
     """
     landing_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for left_over in landing_folder.glob("*.parquet"):
-        left_over.unlink()  # of a run that was killed: its slice was not committed
+    for left_over in landing_folder.iterdir():
+        # of a run that was killed: its slice was not committed
+        shutil.rmtree(left_over) if left_over.is_dir() else left_over.unlink()
     now = datetime.now(UTC).replace(tzinfo=None)
     report = LoadReport(uuid.uuid4().hex)
     with Lander(landing_folder, key, now) as lander:

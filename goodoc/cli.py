@@ -1,32 +1,22 @@
 """`goodoc`: the operator's command. Errors are one line, say what to do, and exit non-zero."""
 
-import json
 import os
 import secrets
 import sys
 import time
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table as Grid
 
-from extract_load import DeclarationError, LoadReport, Source, TableReport, read_sources
+from extract_load import DeclarationError, Source, read_sources
 from extract_load.loader.lock import LockedError
 from extract_load.loader.pseudonyms import MissingKeyError
 from extract_load.loader.warehouse import WarehouseError
 from extract_load.readers import ReadError, database, files
+from goodoc import show
 from goodoc.settings import NoWarehouseError, Settings, SettingsError, from_environment
 
 app = typer.Typer(
@@ -38,11 +28,6 @@ quarantine_app = typer.Typer(
 sources_app = typer.Typer(help="Lists the sources; `check` tries every declaration and connection.")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(sources_app, name="sources")
-
-# Progress and messages go to stderr, results to stdout, so that --json can be piped.
-out, err = Console(), Console(stderr=True, highlight=False)
-if not out.is_terminal:
-    out = Console(width=120)  # a log has no width to keep to
 
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")]
 Names = Annotated[
@@ -69,10 +54,10 @@ def main() -> None:
         SettingsError,
         WarehouseError,
     ) as error:
-        err.print(f"goodoc: {error}", markup=False, soft_wrap=True)
+        show.err.print(f"goodoc: {error}", markup=False, soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
-        err.print("goodoc: stopped; run the same command again to go on")
+        show.err.print("goodoc: stopped; run the same command again to go on")
         sys.exit(130)
 
 
@@ -99,31 +84,33 @@ def simulate(
 
     started = time.monotonic()
     try:
-        with _bar() as bar:
+        with show.bar() as bar:
             task = bar.add_task("company", total=1.0)
 
-            def show(stage: str, done: float) -> None:
+            def tell(stage: str, done: float) -> None:
                 bar.update(task, description=stage, completed=done)
 
             if append_day:
-                truth = simulator.append_day(out_folder, progress=show)
+                truth = simulator.append_day(out_folder, progress=tell)
             else:
-                truth = simulator.simulate(out_folder, days, scale, seed, progress=show)
+                truth = simulator.simulate(out_folder, days, scale, seed, progress=tell)
     except (ValueError, FileNotFoundError) as error:
         raise Refused(str(error)) from None
     key_file = _ensure_demo_key(from_environment())
     env_file = out_folder.absolute() / "sources.env"
     if as_json:
-        _print_json({"out": str(out_folder), "rows": truth["rows"], "sources_env": str(env_file)})
+        show.print_json(
+            {"out": str(out_folder), "rows": truth["rows"], "sources_env": str(env_file)}
+        )
         return
     rows = sum(truth["rows"].values())
-    out.print(
+    show.out.print(
         f"{rows:,} rows of {truth['days']} days in {time.monotonic() - started:.1f} s"
         f" → {out_folder}"
     )
     if key_file:
-        out.print(f"made a pseudonym key for this demo: {key_file}")
-    out.print(f"next: set -a; . {env_file}; set +a; goodoc run", soft_wrap=True)
+        show.out.print(f"made a pseudonym key for this demo: {key_file}")
+    show.out.print(f"next: set -a; . {env_file}; set +a; goodoc run", soft_wrap=True)
 
 
 def _ensure_demo_key(settings: Settings) -> Path | None:
@@ -142,6 +129,7 @@ def _ensure_demo_key(settings: Settings) -> Path | None:
 @app.command()
 def setup(as_json: AsJson = False) -> None:
     """Prepares the target, once, as its administrator: Postgres' roles, BigQuery's datasets."""
+    from goodoc.load import record_access
     from goodoc.setup import SetupError, prepare_target
 
     settings, sources = _settings_and_sources()
@@ -149,11 +137,13 @@ def setup(as_json: AsJson = False) -> None:
         done = prepare_target(settings, sources)
     except SetupError as error:
         raise Refused(str(error)) from None
+    if settings.target != "duckdb":
+        record_access(settings, "goodoc setup", "roles, schemas and grants", "done")
     if as_json:
-        _print_json(done)
+        show.print_json(done)
         return
     for line in done:
-        out.print(line, markup=False, soft_wrap=True)
+        show.out.print(line, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -165,9 +155,13 @@ def load(
 
     settings, sources = _settings_and_sources()
     wanted = [sources[name] for name in _known(names, sources)]
-    with writing(settings, "goodoc load", _say), _LoadProgress() as progress:
-        report = load_sources(settings, wanted, _day(since), _day(until), progress=progress)
-    _show_load(report, as_json)
+    days = (_day(since), _day(until))
+    scope = _scope([source.source for source in wanted], *days)
+    with writing(settings, "goodoc load", scope, show.say) as access:
+        with show.LoadProgress() as progress:
+            report = load_sources(settings, wanted, *days, progress=progress)
+        access.outcome = "failed" if report.failed else "done"
+    show.load(report, as_json)
     raise typer.Exit(1 if report.failed else 0)
 
 
@@ -189,18 +183,21 @@ def build(
         raise Refused("--until needs --since")
     settings, sources = _settings_and_sources()
     try:
-        with writing(settings, "goodoc build", _say), _BuildProgress() as progress:
-            report = build_models(
-                settings,
-                sources,
-                since=_day(since),
-                until=_day(until),
-                full_refresh=full_refresh,
-                progress=progress,
-            )
+        days = (_day(since), _day(until))
+        with writing(settings, "goodoc build", _scope([], *days), show.say) as access:
+            with show.BuildProgress() as progress:
+                report = build_models(
+                    settings,
+                    sources,
+                    since=days[0],
+                    until=days[1],
+                    full_refresh=full_refresh,
+                    progress=progress,
+                )
+            access.outcome = "done" if report.green else "failed"
     except BuildError as error:
         raise Refused(str(error)) from None
-    _show_build(report, as_json)
+    show.build(report, as_json)
     raise typer.Exit(0 if report.green else 1)
 
 
@@ -214,14 +211,14 @@ def publish(as_json: AsJson = False) -> None:
 
     settings, _ = _settings_and_sources()
     try:
-        with writing(settings, "goodoc publish", _say):
+        with writing(settings, "goodoc publish", "published marts", show.say):
             marts = publish_marts(settings)
     except (BuildError, PublishError) as error:
         raise Refused(str(error)) from None
     if as_json:
-        _print_json([vars(mart) for mart in marts])
+        show.print_json([vars(mart) for mart in marts])
     else:
-        _show_marts(settings, marts)
+        show.marts(settings, marts)
 
 
 @app.command()
@@ -236,20 +233,18 @@ def run(names: Names = None, as_json: AsJson = False) -> None:
     selected = _known(names, sources) if names else []
     started = time.monotonic()
     try:
-        with (
-            writing(settings, "goodoc run", _say),
-            _LoadProgress() as loading,
-            _BuildProgress() as building,
-        ):
-            report = run_all(settings, sources, selected, loading, building)
+        with writing(settings, "goodoc run", _scope(selected), show.say) as access:
+            with show.LoadProgress() as loading, show.BuildProgress() as building:
+                report = run_all(settings, sources, selected, loading, building)
+            access.outcome = "done" if report.green else "failed"
     except BuildError as error:
         raise Refused(str(error)) from None
     # the balance is drawn over the whole warehouse, so not by a run of some sources
     unaccounted = None if selected else unaccounted_rows(settings)
     if as_json:
-        _print_json(
+        show.print_json(
             {
-                "load": _load_dict(report.loaded),
+                "load": show.load_dict(report.loaded),
                 "build": vars(report.built),
                 "published": [vars(mart) for mart in report.published],
                 "why_not_published": report.why_not,
@@ -257,16 +252,50 @@ def run(names: Names = None, as_json: AsJson = False) -> None:
             }
         )
     else:
-        _show_load(report.loaded, False)
-        _show_build(report.built, False)
+        show.load(report.loaded, False)
+        show.build(report.built, False)
         if report.published:
-            _show_marts(settings, report.published)
+            show.marts(settings, report.published)
         if report.why_not:
-            err.print(f"goodoc: {report.why_not}", markup=False, soft_wrap=True)
+            show.err.print(f"goodoc: {report.why_not}", markup=False, soft_wrap=True)
         if unaccounted is not None:
-            out.print(f"row balance, source to marts: {unaccounted:,} rows unaccounted for")
-        out.print(f"{time.monotonic() - started:.0f} s in all")
+            show.out.print(f"row balance, source to marts: {unaccounted:,} rows unaccounted for")
+        show.out.print(f"{time.monotonic() - started:.0f} s in all")
     raise typer.Exit(0 if report.green else 1)
+
+
+@app.command()
+def erase(
+    members: Annotated[
+        list[str], typer.Option("--member", help="A member's id at the source; may be repeated.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Erases people everywhere, and keeps them out of later loads. Can't be undone."""
+    from goodoc.build import BuildError
+    from goodoc.erase import erase as erase_people
+    from goodoc.load import writing
+    from goodoc.publish import PublishError
+
+    settings, sources = _settings_and_sources()
+    people = f"{len(members)} {'person' if len(members) == 1 else 'people'}"
+    try:
+        with writing(settings, "goodoc erase", people, show.say) as access:
+            with show.BuildProgress() as progress:
+                report = erase_people(settings, sources, members, progress)
+            access.outcome = "done" if report.built.green else "failed"
+    except (BuildError, PublishError) as error:
+        raise Refused(f"raw is free of them, the published copy is not: {error}") from None
+    if as_json:
+        show.print_json({"rows": report.rows, "build": vars(report.built)})
+    else:
+        show.out.print(f"{people}: {report.rows:,} rows erased from raw")
+        show.build(report.built, False)
+    if not report.built.green:
+        raise Refused(
+            "raw is free of them, the published copy is not: mend the build, then"
+            " `goodoc build --full-refresh` and `goodoc publish`"
+        )
 
 
 # -- status, quarantine, sources -----------------------------------------------------------------
@@ -280,9 +309,9 @@ def status(as_json: AsJson = False) -> None:
     settings, sources = _settings_and_sources()
     tables = read_status(settings, sources)
     if as_json:
-        _print_json([table.as_dict() for table in tables])
+        show.print_json([table.as_dict() for table in tables])
         return
-    grid = _grid("table", "loaded", ">live rows", ">quarantined", ">in marts", ">unaccounted")
+    grid = show.grid("table", "loaded", ">live rows", ">quarantined", ">in marts", ">unaccounted")
     for table in tables:
         hours = table.hours_since_load
         age = (
@@ -295,17 +324,38 @@ def status(as_json: AsJson = False) -> None:
         grid.add_row(
             f"{table.source}.{table.table}",
             age,
-            *map(_number, (table.live, table.quarantined, table.in_marts, table.unaccounted)),
+            *map(show.number, (table.live, table.quarantined, table.in_marts, table.unaccounted)),
         )
-    out.print(grid)
+    show.out.print(grid)
     for message in dict.fromkeys(f"{t.source}.{t.table}: {t.message}" for t in tables if t.message):
-        out.print(message, markup=False, soft_wrap=True)
+        show.out.print(message, markup=False, soft_wrap=True)
     rejected = sum(table.quarantined for table in tables)
     missing = sum(table.unaccounted or 0 for table in tables)
-    out.print(
+    show.out.print(
         f"{rejected:,} rows in quarantine (`goodoc quarantine list`),"
         f" {missing:,} rows unaccounted for"
     )
+
+
+@app.command("access")
+def access_log(
+    limit: Annotated[int, typer.Option(min=1, help="At most so many records.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Who had what done to which data, newest first."""
+    names = "happened_at, actor, host, command, scope, outcome"
+    rows = _query(
+        names,
+        f"select {names} from raw_ledger.access_log order by happened_at desc limit {limit}",
+    )
+    if as_json:
+        show.print_json(rows)
+        return
+    grid = show.grid("when (UTC)", "who", "where", "what", "which data", "outcome")
+    for row in rows:
+        when = row["happened_at"].isoformat(" ", "seconds")
+        grid.add_row(when, *(str(value) for value in list(row.values())[1:]))
+    show.out.print(grid)
 
 
 @quarantine_app.command("list")
@@ -327,14 +377,14 @@ def quarantine_list(as_json: AsJson = False) -> None:
         """,
     )
     if as_json:
-        _print_json(rows)
+        show.print_json(rows)
         return
-    grid = _grid("table", "reason", ">rows", "first at")
+    grid = show.grid("table", "reason", ">rows", "first at")
     for row in rows:
         place = f"{row['first_file']}:{row['first_line']}" if row["first_file"] else ""
         table = f"{row['source']}.{row['table_name']}"
-        grid.add_row(table, row["reason"], _number(row["row_count"]), place)
-    out.print(grid if rows else "nothing is in quarantine")
+        grid.add_row(table, row["reason"], show.number(row["row_count"]), place)
+    show.out.print(grid if rows else "nothing is in quarantine")
 
 
 @quarantine_app.command("show")
@@ -353,15 +403,15 @@ def quarantine_show(
         [source, table],
     )
     if as_json:
-        _print_json(rows)
+        show.print_json(rows)
         return
     for row in rows:
         place = f"{row['file']}:{row['line']}" if row["file"] else f"key {row['row_key']}"
-        out.print(f"{place}: {row['reason']}", markup=False, soft_wrap=True)
+        show.out.print(f"{place}: {row['reason']}", markup=False, soft_wrap=True)
         if row["masked_row"]:
-            out.print(f"    {row['masked_row']}", markup=False, soft_wrap=True)
+            show.out.print(f"    {row['masked_row']}", markup=False, soft_wrap=True)
     if not rows:
-        out.print(f"nothing of {source}.{table} is in quarantine")
+        show.out.print(f"nothing of {source}.{table} is in quarantine")
 
 
 @quarantine_app.command("replay")
@@ -376,7 +426,7 @@ def quarantine_replay(names: Names = None, as_json: AsJson = False) -> None:
     )
     pairs = {(row["source"], row["table_name"]) for row in found if row["source"] in wanted}
     if not pairs:
-        out.print("nothing is in quarantine")
+        show.out.print("nothing is in quarantine")
         return
     narrowed = [
         source.model_copy(
@@ -391,14 +441,17 @@ def quarantine_replay(names: Names = None, as_json: AsJson = False) -> None:
         for source in sources.values()
         if source.source in {name for name, _ in pairs}
     ]
-    with writing(settings, "goodoc quarantine replay", _say), _LoadProgress() as progress:
-        report = load_sources(settings, narrowed, replay=pairs, progress=progress)
+    scope = _scope(sorted(f"{source}.{table}" for source, table in pairs))
+    with writing(settings, "goodoc quarantine replay", scope, show.say) as access:
+        with show.LoadProgress() as progress:
+            report = load_sources(settings, narrowed, replay=pairs, progress=progress)
+        access.outcome = "failed" if report.failed else "done"
     ((left,),) = (
         row.values() for row in _query("left", "select count(*) from raw_ledger.quarantine")
     )
-    _show_load(report, as_json)
+    show.load(report, as_json)
     if not as_json:
-        out.print(f"{left:,} rows are still in quarantine")
+        show.out.print(f"{left:,} rows are still in quarantine")
     raise typer.Exit(1 if report.failed else 0)
 
 
@@ -409,7 +462,7 @@ def sources_list(context: typer.Context, as_json: AsJson = False) -> None:
         return
     _, sources = _settings_and_sources()
     if as_json:
-        _print_json(
+        show.print_json(
             [
                 {
                     "source": s.source,
@@ -422,7 +475,7 @@ def sources_list(context: typer.Context, as_json: AsJson = False) -> None:
             ]
         )
         return
-    grid = _grid("source", "reader", "read from", "tables", "description")
+    grid = show.grid("source", "reader", "read from", "tables", "description")
     for source in sources.values():
         grid.add_row(
             source.source,
@@ -431,7 +484,7 @@ def sources_list(context: typer.Context, as_json: AsJson = False) -> None:
             ", ".join(source.tables),
             source.description,
         )
-    out.print(grid)
+    show.out.print(grid)
 
 
 @sources_app.command("check")
@@ -459,12 +512,12 @@ def sources_check(as_json: AsJson = False) -> None:
         except (ReadError, ValueError, OSError) as error:
             problems.append(f"{source.file}:{source.place_line}: {error}")
     if as_json:
-        _print_json({"sources": len(sources), "problems": problems, "notes": notes})
+        show.print_json({"sources": len(sources), "problems": problems, "notes": notes})
     else:
         for line in (*problems, *notes):
-            out.print(line, markup=False, soft_wrap=True)
+            show.out.print(line, markup=False, soft_wrap=True)
         if not problems:
-            out.print(f"{len(sources)} sources are well declared and reachable")
+            show.out.print(f"{len(sources)} sources are well declared and reachable")
     raise typer.Exit(1 if problems else 0)
 
 
@@ -483,6 +536,12 @@ def _known(names: list[str] | None, sources: dict[str, Source]) -> list[str]:
     return names or list(sources)
 
 
+def _scope(parts: Sequence[str], since: date | None = None, until: date | None = None) -> str:
+    """What a command works on, for the access log."""
+    days = f", {since or '…'} to {until or 'now'}" if since or until else ""
+    return (", ".join(parts) or "everything") + days
+
+
 def _day(text: str | None) -> date | None:
     try:
         return date.fromisoformat(text) if text else None
@@ -495,166 +554,3 @@ def _query(names: str, query: str, parameters: list[Any] | None = None) -> list[
     with from_environment().open_warehouse(read_only=True) as warehouse:
         rows = warehouse.query(query, parameters or [])
     return [dict(zip(names.split(", "), row, strict=True)) for row in rows]
-
-
-def _say(text: str) -> None:
-    err.print(text, style="dim", markup=False)
-
-
-def _bar() -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=err,
-        transient=True,
-    )
-
-
-class _LoadProgress:
-    """Rows and rows a second of each table while it loads."""
-
-    def __init__(self) -> None:
-        self.progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            TextColumn("{task.completed:,} rows"),
-            TextColumn("{task.fields[speed]}"),
-            TimeElapsedColumn(),
-            console=err,
-            transient=True,
-        )
-        self.started: float = 0.0
-        self.task: Any = None
-
-    def __enter__(self) -> "_LoadProgress":
-        self.progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()
-
-    def __call__(self, report: TableReport, done: bool) -> None:
-        if self.task is None:
-            self.started = time.monotonic()
-            self.task = self.progress.add_task("", total=None, speed="")
-        seconds = max(time.monotonic() - self.started, 0.001)
-        self.progress.update(
-            self.task,
-            description=f"load {report.source}.{report.table}",
-            completed=report.counts.read,
-            speed=f"{report.counts.read / seconds:,.0f} rows/s",
-        )
-        if done:
-            self.progress.remove_task(self.task)
-            self.task = None
-
-
-class _BuildProgress:
-    """Nodes done of all nodes while dbt builds."""
-
-    def __init__(self) -> None:
-        self.progress = _bar()
-        self.task: Any = None
-
-    def __enter__(self) -> "_BuildProgress":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()
-
-    def __call__(self, node: str, done: int, total: int) -> None:
-        if self.task is None:
-            self.progress.start()
-            self.task = self.progress.add_task("build", total=total)
-        self.progress.update(self.task, description=f"build {node}", completed=done, total=total)
-
-
-def _grid(*headers: str) -> Grid:
-    """A table; a header that starts with > is right-aligned."""
-    grid = Grid(box=None, pad_edge=False, header_style="bold")
-    for header in headers:
-        right = header[0] == ">"
-        grid.add_column(
-            header.removeprefix(">"), justify="right" if right else "left", no_wrap=right
-        )
-    return grid
-
-
-def _number(value: int | None) -> str:
-    return "" if value is None else f"{value:,}"
-
-
-def _load_dict(report: LoadReport) -> dict[str, Any]:
-    return {
-        "run_id": report.run_id,
-        "tables": [
-            {
-                "source": t.source,
-                "table": t.table,
-                **vars(t.counts),
-                "seconds": round(t.seconds, 3),
-                "error": t.error,
-                "notes": t.notes,
-            }
-            for t in report.tables
-        ],
-    }
-
-
-def _show_load(report: LoadReport, as_json: bool) -> None:
-    if as_json:
-        _print_json(_load_dict(report))
-        return
-    grid = _grid("table", ">read", ">loaded", ">quarantined", ">suppressed", ">vanished", ">rows/s")
-    for table in report.tables:
-        c = table.counts
-        speed = f"{c.read / table.seconds:,.0f}" if c.read and table.seconds else ""
-        grid.add_row(
-            f"{table.source}.{table.table}",
-            *map(_number, (c.read, c.loaded, c.quarantined, c.suppressed, c.vanished)),
-            speed,
-        )
-    out.print(grid)
-    for table in report.tables:
-        for note in table.notes:
-            err.print(f"{table.source}.{table.table}: {note}", markup=False, soft_wrap=True)
-        if table.error:
-            err.print(
-                f"goodoc: {table.source}.{table.table}: {table.error}", markup=False, soft_wrap=True
-            )
-
-
-def _show_build(report: Any, as_json: bool) -> None:
-    if as_json:
-        _print_json(vars(report))
-        return
-    out.print(
-        f"build: {report.passed:,} passed, {report.warned:,} warned,"
-        f" {len(report.failures):,} failed, {report.skipped:,} skipped"
-    )
-    for failure in report.failures:
-        err.print(f"goodoc: {failure}", markup=False, soft_wrap=True)
-
-
-def _show_marts(settings: Settings, marts: list[Any]) -> None:
-    grid = _grid("mart", "model", ">rows")
-    for mart in marts:
-        grid.add_row(mart.schema, mart.name, _number(mart.rows))
-    out.print(grid)
-    if settings.target == "duckdb":
-        out.print(f"published: {settings.published / 'marts.duckdb'}", soft_wrap=True)
-        out.print(f"           {settings.published / 'parquet'}", soft_wrap=True)
-        return
-    places = dict.fromkeys(f"published_{mart.schema}" for mart in marts)
-    out.print(f"published: {', '.join(places)}", soft_wrap=True)
-
-
-def _print_json(value: Any) -> None:
-    def text(item: object) -> str:
-        return item.isoformat() if isinstance(item, (date, datetime)) else str(item)
-
-    sys.stdout.write(json.dumps(value, default=text, ensure_ascii=False, indent=1) + "\n")

@@ -1,8 +1,12 @@
-"""Loading under the one writer lock; apart from `run`, so that it needs no dbt."""
+"""What all writing commands do: hold the lock, go on record. And loading, which needs no dbt."""
 
+import getpass
+import os
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 
 from extract_load import LoadReport, Source, TableReport, load
 from extract_load.loader.lock import writer_lock
@@ -11,14 +15,40 @@ from goodoc.settings import Settings
 _KOREA = timedelta(hours=9)
 
 
+@dataclass
+class Access:
+    """A writing command on record; `outcome` is what its record will say at the end."""
+
+    outcome: str = "done"
+
+
 @contextmanager
 def writing(
-    settings: Settings, purpose: str, say: Callable[[str], None] | None = None
-) -> Iterator[None]:
-    """Holds the warehouse for one command; see extract_load.loader.lock.writer_lock."""
+    settings: Settings, command: str, scope: str = "", say: Callable[[str], None] | None = None
+) -> Iterator[Access]:
+    """Holds the warehouse for one command; see extract_load.loader.lock.writer_lock.
+
+    Who runs it and on what (`scope`) goes on record before it starts, and its outcome after.
+    """
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with writer_lock(settings.home, purpose, settings.lock_wait, say):
-        yield
+    access = Access()
+    with writer_lock(settings.home, command, settings.lock_wait, say):
+        record_access(settings, command, scope, "started")
+        try:
+            yield access
+        except BaseException:
+            access.outcome = "failed"
+            raise
+        finally:
+            record_access(settings, command, scope, access.outcome)
+
+
+def record_access(settings: Settings, command: str, scope: str, outcome: str) -> None:
+    """Adds a row to the access log: when, who (GOODOC_ACTOR, else the login), from where, what."""
+    actor = os.environ.get("GOODOC_ACTOR") or getpass.getuser()
+    at = datetime.now(UTC).replace(tzinfo=None)
+    with settings.open_warehouse() as warehouse:
+        warehouse.record_access(at, actor, socket.gethostname(), command, scope, outcome)
 
 
 def load_sources(

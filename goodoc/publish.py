@@ -153,6 +153,14 @@ def _switch(link: Path, release: Path) -> None:
             shutil.rmtree(other, ignore_errors=True)
 
 
+def drop_earlier_releases(settings: Settings) -> None:
+    """Removes the release that publishing keeps for readers who opened it a moment ago."""
+    if settings.published.is_symlink():
+        for other in (settings.home / "releases").iterdir():
+            if other != settings.published.resolve():
+                shutil.rmtree(other, ignore_errors=True)
+
+
 # -- Postgres ------------------------------------------------------------------------------------
 
 

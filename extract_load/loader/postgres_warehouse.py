@@ -98,6 +98,8 @@ class PostgresWarehouse(Warehouse):
 
     def _make_ledger(self) -> None:
         super()._make_ledger()
+        # not even who owns the access log changes it
+        self.query(f"revoke update, delete, truncate on {LEDGER}.access_log from current_user")
         self._grant(LEDGER)
 
     def _grant(self, schema: str) -> None:

@@ -219,6 +219,16 @@ class Warehouse(Dialect, ABC):
             [run_id, source.source, table.name, at, outcome, message],
         )
 
+    def record_access(
+        self, at: datetime, actor: str, host: str, command: str, scope: str, outcome: str
+    ) -> None:
+        """Notes who had what done to which data. Nothing here changes or removes such a note."""
+        self.query(
+            "insert into raw_ledger.access_log"
+            " (happened_at, actor, host, command, scope, outcome) values (?, ?, ?, ?, ?, ?)",
+            [at, actor, host, command, scope, outcome],
+        )
+
     def erase(self, tokens: Iterable[str], sources: Sequence[Source], run_id: str) -> int:
         """Takes people out, by their pseudonyms, with all that `sources` declare to be theirs, in
         one transaction; loads keep them out from then on. Returns how many rows went.

@@ -1,0 +1,87 @@
+"""Who had what done to which data is on record, and stays there."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import engines
+from conftest import Goodoc, Lab
+from engines import on_engines, open_warehouse
+from extract_load.loader.postgres_warehouse import LOADER
+from extract_load.loader.warehouse import WarehouseError
+from goodoc.settings import Postgres, Settings
+from goodoc.setup import prepare_target
+
+SOURCE = """\
+source: drops
+description: Dropped files.
+reader: files
+root: ${DROPS}
+tables:
+  rows:
+    description: One row is a row.
+    path: "*.csv"
+    columns: {code: string none, amount: bigint none}
+"""
+
+
+@pytest.fixture
+def drops(goodoc: Goodoc, tmp_path: Path) -> Path:
+    sources, folder = tmp_path / "sources", tmp_path / "drops"
+    sources.mkdir()
+    folder.mkdir()
+    (sources / "drops.yml").write_text(SOURCE)
+    (folder / "a.csv").write_text("code,amount\n007,1\nx,y\n")
+    goodoc.environment |= {"GOODOC_SOURCES": str(sources), "DROPS": str(folder)}
+    return folder
+
+
+def log(goodoc: Goodoc) -> list[dict]:
+    return list(reversed(json.loads(goodoc("access", "--json").stdout)))
+
+
+def test_each_writing_command_is_on_record_with_who_what_and_outcome(
+    goodoc: Goodoc, drops: Path
+) -> None:
+    assert goodoc("load", "drops", "--since", "2026-01-01", GOODOC_ACTOR="kim").returncode == 0
+    (drops / "a.csv").write_text("code,amount\n007,1\nx,2\n")
+    assert goodoc("quarantine", "replay", GOODOC_ACTOR="lee").returncode == 0
+    assert goodoc("load", DROPS=str(drops / "nowhere"), GOODOC_ACTOR="park").returncode == 1
+    assert goodoc("publish", GOODOC_ACTOR="choi").returncode == 1
+    found = [(row["actor"], row["command"], row["scope"], row["outcome"]) for row in log(goodoc)]
+    assert found == [
+        ("kim", "goodoc load", "drops, 2026-01-01 to now", "started"),
+        ("kim", "goodoc load", "drops, 2026-01-01 to now", "done"),
+        ("lee", "goodoc quarantine replay", "drops.rows", "started"),
+        ("lee", "goodoc quarantine replay", "drops.rows", "done"),
+        ("park", "goodoc load", "drops", "started"),
+        ("park", "goodoc load", "drops", "failed"),
+        ("choi", "goodoc publish", "published marts", "started"),
+        ("choi", "goodoc publish", "published marts", "failed"),
+    ]
+    assert all(row["host"] and row["happened_at"] for row in log(goodoc))
+
+
+def test_erasing_needs_the_key_and_its_record_names_nobody(goodoc: Goodoc, drops: Path) -> None:
+    goodoc("load")
+    result = goodoc("erase", "--member", "4711")
+    assert result.returncode == 1
+    assert "there is no key: set GOODOC_PSEUDONYM_KEY_FILE" in result.stderr
+    assert log(goodoc)[-1]["scope"] == "1 person"
+    assert "4711" not in json.dumps(log(goodoc))
+
+
+@on_engines("postgres")
+def test_not_even_the_loader_changes_the_access_log_on_postgres(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare_target(Settings("postgres", lab.folder, lab.sources, 0, Postgres(lab.place)), {})
+    monkeypatch.setattr(engines, "POSTGRES_ROLE", LOADER)
+    for statement in ("delete from raw_ledger.access_log", "truncate raw_ledger.access_log",
+                      "update raw_ledger.access_log set actor = 'nobody'"):  # fmt: skip
+        with (
+            open_warehouse(lab.engine, lab.place) as warehouse,
+            pytest.raises(WarehouseError, match="permission denied"),
+        ):
+            warehouse.query(statement)
