@@ -2,12 +2,14 @@
 
 import os
 import re
+import zoneinfo
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -25,7 +27,7 @@ ColumnType = Literal["string", "bigint", "numeric", "boolean", "date", "timestam
 Privacy = Literal["none", "quasi", "sensitive", "pseudonym", "birth_year", "free_text", "drop"]
 _AS_IS = ("none", "quasi", "sensitive")
 _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
-_LAG = re.compile(r"^(\d+)([smhd])$")
+_DURATION = re.compile(r"^(\d+)([smhd])$")
 
 
 _SCALARS = {"str", "int", "float", "bool", "null", "timestamp"}
@@ -35,8 +37,8 @@ class DeclarationError(Exception):
     """A source declaration that can't be used; the message names file and line, one line each."""
 
 
-def _lag(value: object) -> object:
-    if isinstance(value, str) and (match := _LAG.match(value)):
+def _duration(value: object) -> object:
+    if isinstance(value, str) and (match := _DURATION.match(value)):
         unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[match[2]]
         return timedelta(**{unit: int(match[1])})
     if isinstance(value, timedelta):
@@ -66,6 +68,22 @@ class Column(_Strict):
     @property
     def lands(self) -> bool:
         return self.privacy != "drop"
+
+
+def _encoding(name: str) -> str:
+    try:
+        "".encode(name)
+    except LookupError:
+        raise ValueError(f"{name!r} is no text encoding") from None
+    return name
+
+
+def _time_zone(name: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
+        raise ValueError(f"{name!r} is no time zone") from None
+    return name
 
 
 def _columns(value: object) -> object:
@@ -118,11 +136,13 @@ class Table(_Strict):
     # reader: database
     mode: Literal["incremental", "full"] = "incremental"
     cursor: Identifier | None = None
-    lag: Annotated[timedelta, BeforeValidator(_lag)] = timedelta(0)
+    lag: Annotated[timedelta, BeforeValidator(_duration)] = timedelta(0)
     history: bool = False
     deletes: Literal["kept", "compare_keys"] = "kept"
     empty: Literal["refused", "allowed", "marked"] = "refused"
     partition: Identifier | None = None
+    # how old the last load may be before `goodoc status` says so
+    fresh_within: Annotated[timedelta | None, BeforeValidator(_duration)] = None
     erase_by: Annotated[tuple[Owner, ...], BeforeValidator(_owners)] = ()
     # reader: rest
     endpoint: Endpoint | None = None
@@ -131,11 +151,18 @@ class Table(_Strict):
     # reader: files
     path: tuple[str, ...] = ()
     name_pattern: str | None = None
-    format: Literal["csv", "jsonl", "parquet"] | None = None
-    encoding: str | None = None
-    delimiter: str | None = None
+    format: Literal["csv", "json", "jsonl", "parquet", "xlsx"] | None = None
+    encoding: Annotated[str, AfterValidator(_encoding)] | None = None
+    delimiter: Annotated[str, StringConstraints(pattern=r"^[^\"\r\n\x00]$")] | None = None
     header: dict[str, Identifier] = Field(default_factory=dict)
-    time_zone: str = "UTC"
+    # of a workbook: which sheet, by name or counted from 1, and on which of its rows the names are
+    sheet: str | Annotated[int, Field(ge=1)] = 1
+    header_row: Annotated[int, Field(ge=1)] = 1
+    # of a JSON document: where in it the rows are, as in items.item
+    rows: str | None = None
+    # files younger than this may still be written, and are left for the next run
+    settle: Annotated[timedelta, BeforeValidator(_duration)] = timedelta(0)
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
     future: Identifier | None = None
     unscanned: tuple[Identifier, ...] = ()
 

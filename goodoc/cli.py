@@ -329,6 +329,14 @@ def status(as_json: AsJson = False) -> None:
     show.out.print(grid)
     for message in dict.fromkeys(f"{t.source}.{t.table}: {t.message}" for t in tables if t.message):
         show.out.print(message, markup=False, soft_wrap=True)
+    for table in tables:
+        if table.is_stale:
+            allowed = sources[table.source].tables[table.table].fresh_within
+            show.out.print(
+                f"{table.source}.{table.table}: stale, its last load is older than {allowed}",
+                markup=False,
+                soft_wrap=True,
+            )
     rejected = sum(table.quarantined for table in tables)
     missing = sum(table.unaccounted or 0 for table in tables)
     show.out.print(

@@ -4,18 +4,22 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from extract_load import Source
+from extract_load.declaration import Table
 from extract_load.loader.warehouse import Warehouse
 from goodoc.settings import Settings
 
 
 @dataclass(frozen=True)
 class TableStatus:
-    """One raw table. Counts are rows; `unaccounted` is None before the first build."""
+    """One raw table. Counts are rows; `unaccounted` is None before the first build; stale is what
+    was last loaded longer ago than its declaration says (`fresh_within`).
+    """
 
     source: str
     table: str
     last_load: datetime | None
     hours_since_load: float | None
+    is_stale: bool
     outcome: str | None
     message: str | None
     read: int
@@ -42,7 +46,7 @@ def status(settings: Settings, sources: dict[str, Source]) -> list[TableStatus]:
             """
             select source, table_name, max(extracted_at), sum(read_count), sum(loaded_count),
                 sum(quarantined_count), sum(suppressed_count)
-            from raw_ledger.loads group by source, table_name
+            from raw_ledger.loads where checksum <> 'erased' group by source, table_name
             """,
         )
         runs = _by_table(
@@ -78,6 +82,7 @@ def status(settings: Settings, sources: dict[str, Source]) -> list[TableStatus]:
                         table.name,
                         last,
                         hours,
+                        _is_stale(table, hours),
                         outcome,
                         message or None,
                         *(int(count) for count in counts),
@@ -88,6 +93,13 @@ def status(settings: Settings, sources: dict[str, Source]) -> list[TableStatus]:
                     )
                 )
     return found
+
+
+def _is_stale(table: Table, hours: float | None) -> bool:
+    """Whether the last load is older than the table's declaration allows."""
+    if table.fresh_within is None:
+        return False
+    return hours is None or hours * 3600 > table.fresh_within.total_seconds()
 
 
 def unaccounted_rows(settings: Settings) -> int | None:

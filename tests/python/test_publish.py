@@ -13,6 +13,7 @@ import pytest
 
 import simulator
 from conftest import Goodoc, contents, differences
+from extract_load.loader.pseudonyms import PseudonymKey
 
 MARTS = "'core', 'marketing', 'tablet_usage', 'prescription', 'booking_flow'"
 
@@ -138,3 +139,46 @@ def test_a_run_killed_in_the_build_ends_right_the_next_time(running: Goodoc, com
     result = running("run")
     assert result.returncode == 0, result.stderr
     assert differences(running, company) == {}
+
+
+def test_a_person_erased_is_gone_from_the_warehouse_and_the_published_copy_for_good(
+    running: Goodoc, company: Path
+) -> None:
+    with sqlite3.connect(company / "app.sqlite") as connection:
+        ((member,),) = connection.execute(
+            "select member_id from prescriptions where member_id is not null order by id limit 1"
+        ).fetchall()
+    token = PseudonymKey(b"k" * 32).token(str(member))
+    assert {"raw_app_db.prescriptions", "raw_app_events.events"} <= places(running, token)
+    print(places(running, token))
+
+    result = running("erase", "--member", str(member))
+    assert result.returncode == 0, result.stderr
+    ledger = {"raw_ledger.erased_people", "raw_ledger.erased_rows"}
+    assert places(running, token) == ledger
+    assert len(list((running.home / "releases").iterdir())) == 1
+
+    # neither the next day nor everything read again brings them back
+    simulator.append_day(company)
+    assert running("load", "--since", "2026-01-01").returncode == 0
+    report = running("run", "--json")
+    assert report.returncode == 0, report.stderr
+    assert json.loads(report.stdout)["unaccounted_rows"] == 0
+    assert places(running, token) == ledger
+
+
+def places(goodoc: Goodoc, token: str) -> set[str]:
+    """Every table of the warehouse and of the published file that the pseudonym stands in."""
+    found = set()
+    for database in ("warehouse.duckdb", "published/marts.duckdb"):
+        columns = goodoc.query(
+            "select schema_name || '.' || table_name, column_name from duckdb_columns()"
+            " where data_type = 'VARCHAR' and not internal and schema_name <> 'staging'",
+            database,
+        )
+        found |= {
+            table
+            for table, column in columns
+            if goodoc.query(f"select 1 from {table} where {column} like '%{token}%'", database)
+        }
+    return found
