@@ -44,12 +44,13 @@ _LANDS = "_decision in ('new', 'changed')"
 
 
 class Move:
-    """One load's transaction. `question` is asked first and answers `load_id` and `overlapping`;
+    """One load's transaction. `question` is asked first and answers what is declared here;
     after the transaction `counts` are read, loaded, quarantined, suppressed and vanished rows.
     """
 
     load_id: int
     overlapping: bool  # whether any landed row can meet one that is already in raw
+    any_erased: bool  # whether anybody was ever erased
 
     def __init__(self, dialect: Dialect, load: Load, raw: Relation, staged: Mapping[str, str]):
         self.dialect, self.load = dialect, load
@@ -71,7 +72,8 @@ class Move:
             met = f"select 1 from raw_ledger.files where {self.mine} and {self._of_these_files()}"
         else:
             met = f"select 1 from {self.raw}"
-        return f"select {self._last_load_id} + 1, exists ({met})"
+        erased = "exists (select 1 from raw_ledger.erased_people)"
+        return f"select {self._last_load_id} + 1, exists ({met}), {erased}"
 
     @property
     def counts(self) -> str:
@@ -83,7 +85,7 @@ class Move:
             *self.dialect.assertion(
                 f"{self._last_load_id} = {self.load_id} - 1", "another load ran at the same time"
             ),
-            self._decide(),
+            *self._decide(),
             *self._replace(),
             self._insert(),
             *self._mark_vanished(),
@@ -91,7 +93,7 @@ class Move:
             *self._keep_out_erased(),
             *self._remember(),
             *self._write_ledger(),
-            *self.dialect.dropped(["incoming", "rejected", *self._gone]),
+            *self.dialect.dropped([*["incoming"] * self._decides, "rejected", *self._gone]),
         ]
 
     # -- words -----------------------------------------------------------------------------------
@@ -139,14 +141,38 @@ class Move:
 
     # -- steps -----------------------------------------------------------------------------------
 
-    def _decide(self) -> str:
-        """What becomes of each accepted row: new, changed or suppressed."""
+    @property
+    def _decides(self) -> bool:
+        """Whether there is anything to decide: else each accepted row is new."""
+        keyed = self.source.identity(self.table) == "key"
+        return keyed or self.overlapping or self._may_be_erased
+
+    @property
+    def _may_be_erased(self) -> bool:
+        return self.any_erased and bool(self.table.erase_by)
+
+    @property
+    def _incoming(self) -> str:
+        """The accepted rows and what becomes of them."""
+        return "incoming" if self._decides else f"({self._accepted()}) as incoming"
+
+    def _accepted(self, more: str = "'new' as _decision") -> str:
+        typed = ", ".join(map(self._typed, self.landed))
+        where = f"_reason is null and {self._whole()}"
+        return f"select {typed}, _key, {more} from {self.staged['landed']} where {where}"
+
+    def _decide(self) -> list[str]:
+        """What becomes of each accepted row: new, changed, suppressed or erased."""
+        if not self._decides:
+            return []
         cursor = self.table.cursor
-        # a file's rows can't share their key; a database's could, where its key isn't enforced
         copy = "1"
-        if not self.from_files:
-            order = f" order by {self._column(cursor)} desc nulls last" if cursor else ""
-            copy = f"row_number() over (partition by {self._columns(self.key)}{order})"
+        if self.source.identity(self.table) == "key":
+            # a database doesn't always enforce a key; of a tap's versions the last one counts
+            order = [f"{self._column(cursor)} desc nulls last"] * bool(cursor)
+            order += ["_line desc"] * (self.source.reader == "singer")
+            ordered = f" order by {', '.join(order)}" if order else ""
+            copy = f"row_number() over (partition by {self._columns(self.key)}{ordered})"
         found, decision, met = "", "'new'", ""
         if self.overlapping:
             same = " and ".join(
@@ -165,20 +191,18 @@ class Move:
                     else 'changed'
                 end"""
             met = f"left join ({self._present()}) as r on {self._matches('b', 'r')}"
-        typed = ", ".join(map(self._typed, self.landed))
         first = "when b._copy > 1 then 'suppressed'"
-        if self.table.erase_by:
+        if self._may_be_erased:
             owned = belongs_to_erased(self.dialect, self.source, self.table, "b", self.types)
             first += f" when {owned} then 'erased'"
-        return f"""
+        return [
+            f"""
             create temp table incoming as
             select
                 {self._columns(self.landed, "b")}, b._key{found},
                 case {first} else {decision} end as _decision
-            from (
-                select {typed}, _key, {copy} as _copy
-                from {self.staged["landed"]} where _reason is null and {self._whole()}
-            ) as b {met}"""
+            from ({self._accepted(f"{copy} as _copy")}) as b {met}"""
+        ]
 
     def _replace(self) -> list[str]:
         """Takes out the rows that changed ones replace (with history they stay)."""
@@ -197,7 +221,7 @@ class Move:
         return (
             f"insert into {self.raw} ({names}, _load_id, _extracted_at)"
             f" select {names}, {self.load_id}, {instant(self.load.extracted_at)}"
-            f" from incoming where {_LANDS}"
+            f" from {self._incoming} where {_LANDS}"
         )
 
     @property
@@ -248,8 +272,10 @@ class Move:
                 f" cast(null as {text}) from {self.staged['landed_files']} where error is not null"
             )
         else:
-            settled = "row_key in (select _key from incoming)"
-        file, line = ("_file", "_line") if self.from_files else (f"cast(null as {text})", line)
+            settled = f"row_key in (select _key from {self._incoming})"
+        file = "_file" if self.from_files else f"cast(null as {text})"
+        if self.from_files or self.source.reader == "singer":
+            line = "_line"
         # two rows alike are two rows, hence the number
         identity = self.dialect.digest(
             f"'{self.source.source}|{self.table.name}|' || coalesce(file, '')"
@@ -275,7 +301,7 @@ class Move:
 
     def _keep_out_erased(self) -> list[str]:
         """Whoever was erased stays so: their rows' keys are noted, their rejected rows go."""
-        if not self.table.erase_by:
+        if not self._may_be_erased:
             return []
         at = self.load.extracted_at
         statements = keep_out_rejected(self.source, self.table, "rejected", at)
@@ -310,7 +336,7 @@ class Move:
             ]
         if self.table.partition:
             at = self._column(self.table.partition)
-            touched = [f"select {at} as touched_at from incoming where {_LANDS}"]
+            touched = [f"select {at} as touched_at from {self._incoming} where {_LANDS}"]
             if self.overlapping:
                 touched.append("select _replaced_at from incoming where _decision = 'changed'")
             touched += [f"select {at} from {name}" for name in self._gone]
@@ -339,8 +365,9 @@ class Move:
             f" vanished_count, '{self.load.landing.checksum}' from (select"
             f" (select count(*) from {self.staged['landed']} where {self._whole()}){broken}"
             " as read_count,"
-            f" (select count(*) from incoming where {_LANDS}) as loaded_count,"
-            f" (select count(*) from incoming where not ({_LANDS})) as suppressed_count,"
+            f" (select count(*) from {self._incoming} where {_LANDS}) as loaded_count,"
+            f" (select count(*) from {self._incoming} where not ({_LANDS}))"
+            " as suppressed_count,"
             " (select count(*) from rejected) as rejected_count,"
             f" (select count(*) from raw_ledger.quarantine where load_id = {self.load_id})"
             f" as quarantined_count, {vanished} as vanished_count) as c",

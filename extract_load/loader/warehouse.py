@@ -277,7 +277,7 @@ class Warehouse(Dialect, ABC):
             inputs["landed_state"] = pa.table({"state": [load.state]})
         with self.staged(inputs) as relations:
             move = Move(self, load, raw_relation(load.source, load.table), relations)
-            ((move.load_id, move.overlapping),) = self.query(move.question)
+            ((move.load_id, move.overlapping, move.any_erased),) = self.query(move.question)
             (counts,) = self.transact(move.statements(), move.counts)
         return Counts(*counts)
 

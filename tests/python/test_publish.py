@@ -144,7 +144,7 @@ def test_a_run_killed_in_the_build_ends_right_the_next_time(running: Goodoc, com
 def test_a_person_erased_is_gone_from_the_warehouse_and_the_published_copy_for_good(
     running: Goodoc, company: Path
 ) -> None:
-    with sqlite3.connect(company / "app.sqlite") as connection:
+    with sqlite3.connect(company / "app_db" / "app.sqlite") as connection:
         ((member,),) = connection.execute(
             "select member_id from prescriptions where member_id is not null order by id limit 1"
         ).fetchall()
