@@ -49,8 +49,9 @@ def note_erased_rows(source: Source, table: Table, rows: str, at: datetime) -> s
     )
 
 
-def erasure(dialect: Dialect, sources: Iterable[Source], run_id: str, at: datetime) -> list[str]:
-    """Statements that take out all rows of `raw_ledger.erased_people` and of what they own.
+def erasure(dialect: Dialect, sources: Sequence[Source], run_id: str, at: datetime) -> list[str]:
+    """Statements that take out all rows of `raw_ledger.erased_people` and of what they own, and
+    their names from other people's rows.
 
     Meant for one transaction. A table that lost rows gets a row in the ledger of loads, so that the
     models see that something happened, and one in the ledger of moves, so that the rows add up.
@@ -61,7 +62,25 @@ def erasure(dialect: Dialect, sources: Iterable[Source], run_id: str, at: dateti
         rows = f"erased_{n}"
         temporary.append(rows)
         statements += _take_out(dialect, source, table, rows, run_id, at)
+    for source in sources:
+        for table in source.tables.values():
+            raw = dialect.name(source.schema_name, table.name)
+            statements += [
+                f"update {raw} set {dialect.quote(name)} = null"
+                f" where {dialect.quote(name)} in (select token from raw_ledger.erased_people)"
+                for name in mentions(table)
+            ]
     return [*statements, *dialect.dropped(temporary)]
+
+
+def mentions(table: Table) -> list[str]:
+    """Columns that may name a person whose row it isn't, as a child's row names a guardian."""
+    owners = {owner.column for owner in table.erase_by if owner.of is None}
+    return [
+        column.name
+        for column in table.landed
+        if column.privacy == "pseudonym" and column.name not in {*owners, *table.key}
+    ]
 
 
 def linked_people(dialect: Dialect, sources: Iterable[Source]) -> list[str]:

@@ -12,7 +12,12 @@ from datetime import datetime
 from extract_load.declaration import Source, Table
 from extract_load.loader.conform import Landing
 from extract_load.loader.dialect import Dialect, instant
-from extract_load.loader.erasure import belongs_to_erased, keep_out_rejected, note_erased_rows
+from extract_load.loader.erasure import (
+    belongs_to_erased,
+    keep_out_rejected,
+    mentions,
+    note_erased_rows,
+)
 from extract_load.loader.relations import Relation
 from extract_load.readers.files.file import File
 
@@ -145,11 +150,7 @@ class Move:
     def _decides(self) -> bool:
         """Whether there is anything to decide: else each accepted row is new."""
         keyed = self.source.identity(self.table) == "key"
-        return keyed or self.overlapping or self._may_be_erased
-
-    @property
-    def _may_be_erased(self) -> bool:
-        return self.any_erased and bool(self.table.erase_by)
+        return keyed or self.overlapping or bool(self.any_erased and self.table.erase_by)
 
     @property
     def _incoming(self) -> str:
@@ -158,6 +159,11 @@ class Move:
 
     def _accepted(self, more: str = "'new' as _decision") -> str:
         typed = ", ".join(map(self._typed, self.landed))
+        if self.any_erased:
+            for name in mentions(self.table):
+                column, erased = self._column(name), "select token from raw_ledger.erased_people"
+                named = f"case when {column} not in ({erased}) then {column} end as {column}"
+                typed = typed.replace(self._typed(name), named)
         where = f"_reason is null and {self._whole()}"
         return f"select {typed}, _key, {more} from {self.staged['landed']} where {where}"
 
@@ -192,7 +198,7 @@ class Move:
                 end"""
             met = f"left join ({self._present()}) as r on {self._matches('b', 'r')}"
         first = "when b._copy > 1 then 'suppressed'"
-        if self._may_be_erased:
+        if self.any_erased and self.table.erase_by:
             owned = belongs_to_erased(self.dialect, self.source, self.table, "b", self.types)
             first += f" when {owned} then 'erased'"
         return [
@@ -301,7 +307,7 @@ class Move:
 
     def _keep_out_erased(self) -> list[str]:
         """Whoever was erased stays so: their rows' keys are noted, their rejected rows go."""
-        if not self._may_be_erased:
+        if not (self.any_erased and self.table.erase_by):
             return []
         at = self.load.extracted_at
         statements = keep_out_rejected(self.source, self.table, "rejected", at)

@@ -28,7 +28,11 @@ SHOP = """\
       members:
         description: One row is a member.
         erase_by: id
-        columns: {id: bigint pseudonym, name: string drop, updated_at: timestamp none}
+        columns:
+          id: bigint pseudonym
+          name: string drop
+          guardian_id: bigint pseudonym
+          updated_at: timestamp none
       merges:
         description: One row is a merge of two accounts.
         erase_by: [from_id, to_id]
@@ -74,12 +78,12 @@ def shop_lab(lab: Lab) -> Lab:
     with sqlite3.connect(lab.database) as connection:
         connection.executescript(
             f"""
-            create table members (id integer primary key, name, updated_at);
+            create table members (id integer primary key, name, guardian_id, updated_at);
             create table merges (id integer primary key, from_id, to_id, updated_at);
             create table orders (id integer primary key, member_id, amount, updated_at);
             create table items (id integer primary key, order_id, price, updated_at);
             insert into members values
-                (1, 'a', '{EARLY}'), (2, 'b', '{EARLY}'), (3, 'c', '{EARLY}');
+                (1, 'a', 2, '{EARLY}'), (2, 'b', null, '{EARLY}'), (3, 'c', null, '{EARLY}');
             insert into merges values (1, 3, 2, '{EARLY}');
             insert into orders values (10, 1, 5, '{EARLY}'), (20, 2, 5, '{EARLY}'),
                 (30, 3, 5, '{EARLY}'), (21, 2, 'x', '{EARLY}');
@@ -123,7 +127,7 @@ def tokens_anywhere(lab: Lab, member: int) -> list[str]:
     """Columns of raw, and quarantine, in which the member's pseudonym stands."""
     token = KEY.token(str(member))
     places = {
-        "raw_shop.members": "id", "raw_shop.orders": "member_id",
+        "raw_shop.members": "concat(id, guardian_id)", "raw_shop.orders": "member_id",
         "raw_shop.merges": "from_id || to_id",
         "raw_drops.events": "member_id", "raw_ledger.quarantine": "masked_row",
     }  # fmt: skip
