@@ -4,7 +4,7 @@ import getpass
 import os
 import socket
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -32,7 +32,10 @@ def writing(
     """
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     access = Access()
-    with writer_lock(settings.home, command, settings.lock_wait, say):
+    with (
+        writer_lock(settings.home, command, settings.lock_wait, say),
+        _held_by_one_machine(settings, command),
+    ):
         record_access(settings, command, scope, "started")
         try:
             yield access
@@ -41,6 +44,16 @@ def writing(
             raise
         finally:
             record_access(settings, command, scope, access.outcome)
+
+
+def _held_by_one_machine(settings: Settings, command: str) -> AbstractContextManager[None]:
+    """On a server, other machines may want to write too; BigQuery refuses them at each load."""
+    if settings.postgres is None:
+        return nullcontext()
+    from extract_load.loader.postgres_warehouse import held
+
+    who = f"{command} on {socket.gethostname()} (process {os.getpid()})"
+    return held(settings.postgres.url, who, settings.lock_wait)
 
 
 def record_access(settings: Settings, command: str, scope: str, outcome: str) -> None:

@@ -1,6 +1,7 @@
 """Postgres 15 or newer, through ADBC: rows come in by COPY, as a stream."""
 
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -13,11 +14,14 @@ import pyarrow.parquet as pq
 from adbc_driver_manager import Error as AdbcError
 
 from extract_load.declaration import Source
+from extract_load.loader.lock import LockedError
 from extract_load.loader.relations import LEDGER, Relation
 from extract_load.loader.warehouse import Warehouse, WarehouseError
 
 # literals and quoted names are skipped, so that only a bare ? is a parameter
 _PARAMETER = re.compile(r"('[^']*'|\"[^\"]*\")|\?")
+# the advisory lock of whoever writes: any number that nobody else uses in this database
+_WRITER = 0x676F6F646F63
 LOADER, TRANSFORMER, READER = "goodoc_loader", "goodoc_transformer", "bi_reader"
 
 
@@ -139,6 +143,32 @@ class PostgresWarehouse(Warehouse):
             name = self.name(relation.schema, relation.name)
             self.query(f"create index on {name} using {how}")
         self.query("commit")
+
+
+@contextmanager
+def held(url: str, who: str, wait: float) -> Iterator[None]:
+    """Holds the database for one writer, whichever machine it runs on, waiting up to `wait` seconds.
+
+    `who` is what the next one is told. The server lets go when the connection ends, however it
+    ends. Raises LockedError, naming the holder.
+    """
+    with PostgresWarehouse(url, role=None, read_only=True) as server:
+        name = who.replace("'", "")[:63]
+        server.query(f"set application_name = '{name}'")
+        deadline = time.monotonic() + wait
+        while not server.query(f"select pg_try_advisory_lock({_WRITER})")[0][0]:
+            if time.monotonic() >= deadline:
+                holders = server.query(
+                    "select cast(a.application_name as text) from pg_locks as l"
+                    " join pg_stat_activity as a on a.pid = l.pid where l.locktype = 'advisory'"
+                    " and l.granted and l.database ="
+                    " (select oid from pg_database where datname = current_database())"
+                    f" and (cast(l.classid as bigint) << 32) + cast(l.objid as bigint) = {_WRITER}"
+                )
+                holder = holders[0][0] if holders else "another process"
+                raise LockedError(f"the warehouse is being written by {holder}: try again later")
+            time.sleep(0.2)
+        yield
 
 
 def _values(found: pa.Table, column: int) -> list[Any]:

@@ -8,7 +8,7 @@ import pytest
 import engines
 from conftest import Goodoc, Lab
 from engines import on_engines, open_warehouse
-from extract_load.loader.postgres_warehouse import LOADER
+from extract_load.loader.postgres_warehouse import LOADER, held
 from extract_load.loader.warehouse import WarehouseError
 from goodoc.settings import Postgres, Settings
 from goodoc.setup import prepare_target
@@ -85,3 +85,20 @@ def test_not_even_the_loader_changes_the_access_log_on_postgres(
             pytest.raises(WarehouseError, match="permission denied"),
         ):
             warehouse.query(statement)
+
+
+@on_engines("postgres")
+def test_a_second_machine_is_refused_and_told_who_writes(lab: Lab, tmp_path: Path) -> None:
+    lab.declare(SOURCE.replace("${DROPS}", "${FILES}"), "drops")
+    (lab.files / "a.csv").write_text("code,amount\n007,1\n")
+    prepare_target(Settings("postgres", lab.folder, lab.sources, 0, Postgres(lab.place)), {})
+    other = Goodoc(tmp_path / "other" / "home")
+    other.home.parent.mkdir()
+    other.environment |= {
+        "GOODOC_TARGET": "postgres", "GOODOC_PG_URL": lab.place, "GOODOC_SOURCES": str(lab.sources)
+    }  # fmt: skip
+    with held(lab.place, "goodoc run on clinic-pc (process 1)", 0):
+        refused = other("load")
+    assert refused.returncode == 1
+    assert "is being written by goodoc run on clinic-pc (process 1)" in refused.stderr
+    assert other("load").returncode == 0
