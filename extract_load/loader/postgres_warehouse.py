@@ -147,7 +147,7 @@ class PostgresWarehouse(Warehouse):
 
 @contextmanager
 def held(url: str, who: str, wait: float) -> Iterator[None]:
-    """Holds the database for one writer, whichever machine it runs on, waiting up to `wait` seconds.
+    """Holds the database for one writer, whichever machine it is on, waiting up to `wait` seconds.
 
     `who` is what the next one is told. The server lets go when the connection ends, however it
     ends. Raises LockedError, naming the holder.
