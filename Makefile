@@ -11,7 +11,7 @@ export PATH := $(VENV)/bin:$(PATH)
 export UV_LINK_MODE ?= copy
 .DEFAULT_GOAL := help
 
-.PHONY: help run test lint lock clean
+.PHONY: help run test bench lint lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(ROOT)/Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 14
@@ -22,6 +22,9 @@ run: $(READY) ## simulate a company, load, build, publish; DAYS=90 SCALE=1
 
 test: $(READY) ## the whole test suite
 	@cd $(ROOT) && $(VENV)/bin/pytest $(ARGS)
+
+bench: $(READY) ## measure loading beside its floors and peers, into docs/benchmarks.md; SMALL=1
+	@cd $(ROOT) && $(VENV)/bin/python -m benchmarks $(if $(SMALL),--small)
 
 lint: $(READY) ## ruff, sqlfluff, yamllint, import rules
 	@cd $(ROOT) && ruff check . && ruff format --check . && sqlfluff lint --processes 2 models tests/data \
