@@ -49,10 +49,8 @@ def load_table(source: Source, table: Table, run: Run, report: TableReport) -> I
 
 
 def _keys_only(table: Table) -> Table:
-    columns = {
-        column.name: f"{column.type} {column.privacy}"
-        + (f"({column.normalise})" if column.normalise != "text" else "")
-        for column in table.columns
-        if column.name in table.key
-    }
-    return Table(name=table.name, description=table.description, columns=columns, key=table.key)
+    """The table as if its key were all that it has."""
+    columns = tuple(column for column in table.columns if column.name in table.key)
+    return table.model_copy(
+        update={"columns": columns, "cursor": None, "future": None, "partition": None}
+    )

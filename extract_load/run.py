@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 from adbc_driver_manager import Error as AdbcError
 
-from extract_load import load_database, load_files
+from extract_load import load_database, load_files, load_rest, load_singer
 from extract_load.declaration import DeclarationError, Source, Table
 from extract_load.loader.conform import Lander
 from extract_load.loader.pseudonyms import MissingKeyError, PseudonymKey
@@ -35,6 +35,8 @@ _FAILURES = (
 _LOAD_TABLE = {
     "database": load_database.load_table,
     "files": load_files.load_table,
+    "rest": load_rest.load_table,
+    "singer": load_singer.load_table,
 }
 
 

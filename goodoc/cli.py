@@ -12,10 +12,10 @@ from typing import Annotated, Any
 import typer
 
 from extract_load import DeclarationError, Source, read_sources
+from extract_load.check import check
 from extract_load.loader.lock import LockedError
 from extract_load.loader.pseudonyms import MissingKeyError
 from extract_load.loader.warehouse import WarehouseError
-from extract_load.readers import ReadError, database, files
 from goodoc import show
 from goodoc.settings import NoWarehouseError, Settings, SettingsError, from_environment
 
@@ -501,24 +501,8 @@ def sources_check(as_json: AsJson = False) -> None:
     _, sources = _settings_and_sources()
     problems, notes = [], []
     for source in sources.values():
-        try:
-            source.place()
-            if source.reader == "database":
-                with database.connect(source) as connection:
-                    for table in source.tables.values():
-                        notes += [
-                            f"{source.file}: {table.name}.{name} has no privacy class"
-                            " and does not land"
-                            for name in connection.undeclared(table)
-                        ]
-            else:
-                for table in source.tables.values():
-                    if not files.find(source, table):
-                        notes.append(f"{source.file}: {table.name} finds no file yet")
-        except DeclarationError as error:
-            problems.append(str(error))
-        except (ReadError, ValueError, OSError) as error:
-            problems.append(f"{source.file}:{source.place_line}: {error}")
+        for finding in check(source):
+            (problems if finding.is_mistake else notes).append(finding.text)
     if as_json:
         show.print_json({"sources": len(sources), "problems": problems, "notes": notes})
     else:

@@ -1,13 +1,14 @@
 """From what a reader saw to what may land: one set-based pass per slice, in DuckDB.
 
-A batch that arrives here has the declared columns (as text, or typed where the source is typed),
-and where it comes from files `_file` and `_line`; `_error` and `_text` mark a row that the reader
+Rows that arrive here have the declared columns (as text, or typed where the source is typed), and
+where they come from files `_file` and `_line`; `_error` and `_text` mark a row that the reader
 could not take apart. The pass casts strictly, checks keys, clocks and resident numbers, replaces
-direct identifiers, and writes one Parquet file: accepted rows, and rejected rows with their reason.
+direct identifiers, and writes one Parquet file: accepted rows, and rejected rows with a reason.
 """
 
 import hashlib
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,6 +25,7 @@ from extract_load.loader.pseudonyms import (
     token,
     without_contacts,
 )
+from extract_load.readers.scan import Scan
 
 # How far a clock may run ahead before a row counts as one from the future.
 TOLERANCE = timedelta(days=1)
@@ -36,16 +38,14 @@ SQL_TYPES = {
     "date": "date",
     "timestamp": "timestamp",
 }
-_TEXT_SHAPES = {
-    "bigint": r"^-?(0|[1-9][0-9]{0,18})$",
-    "numeric": r"^-?(0|[1-9][0-9]*)(\.[0-9]{1,9})?$",
-    "boolean": r"^(0|1|t|f|true|false|y|n|yes|no)$",
-    "date": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
-    "timestamp": (
-        r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
-        r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)?$"
-    ),
-}
+_INSTANT = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
+    r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)?$"
+)
+# What lands in a hurry and is read once: nothing is spent on packing it tightly.
+_PARQUET = (
+    "format parquet, compression snappy, dictionary_size_limit 2000, write_bloom_filter false"
+)
 
 
 @dataclass(frozen=True)
@@ -84,16 +84,15 @@ class Lander:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def land(self, batches: pa.RecordBatchReader, table: Table, path: Path) -> Landing:
+    def land(self, rows: pa.RecordBatchReader | Scan, table: Table, path: Path) -> Landing:
         """Writes the slice to `path` (Parquet, mode 0600) and returns its counts and SHA-256."""
-        schema = {name: batches.schema.field(name).type for name in batches.schema.names}
-        self._connection.register("batches", batches)
-        query = _conforming_query(table, schema, self.now, self.key)
+        scan = rows if isinstance(rows, Scan) else Scan("select * from batches", rows)
         try:
-            copy = f"copy ({query}) to '{path}' (format parquet, compression zstd)"
-            self._connection.execute(copy).fetchall()
-        finally:
-            self._connection.unregister("batches")
+            self._write(scan, table, path)
+        except duckdb.Error:
+            if scan.otherwise is None:
+                raise
+            return self.land(scan.otherwise(), table, path)
         newest = f'max("{table.cursor}") filter (where _reason is null)' if table.cursor else "null"
         ((read, newest_at),) = self._connection.execute(
             f"select count(*), {newest} from read_parquet('{path}')"
@@ -103,100 +102,115 @@ class Lander:
             checksum = hashlib.file_digest(file, "sha256").hexdigest()
         return Landing(path, read, newest_at, checksum)
 
+    def _write(self, scan: Scan, table: Table, path: Path) -> None:
+        if scan.batches is not None:
+            self._connection.register("batches", scan.batches)
+        try:
+            described = self._connection.execute(f"describe {scan.query}").fetchall()
+            schema = {name: kind for name, kind, *_ in described}
+            query = _conforming_query(scan, table, schema, self.now, self.key)
+            self._connection.execute(f"copy ({query}) to '{path}' ({_PARQUET})").fetchall()
+        finally:
+            self._connection.unregister("batches")
+
 
 def _conforming_query(
-    table: Table, schema: dict[str, pa.DataType], now: datetime, key: PseudonymKey | None
+    scan: Scan, table: Table, schema: dict[str, str], now: datetime, key: PseudonymKey | None
 ) -> str:
+    """The one query that all rows pass through; `schema` has the scan's columns and their types."""
     columns = [column for column in table.landed if column.name in schema]
-    typed = [f'{_typed(column, schema, table)} as "{column.name}__typed"' for column in columns]
-    bookkeeping = [name for name in ("_file", "_line", "_error", "_text") if name in schema]
-    landed = []
+    # hashing costs the most: where the rows can be read twice, each value is hashed once
+    repeating = [c for c in columns if c.privacy == "pseudonym" and scan.batches is None]
+    private = {c.name: _private(c) for c in columns}
+    tokens, joins, joined = "", "", ""
+    for column in repeating:
+        name, value = f'"{column.name}__token"', f'"{column.name}__typed"'
+        distinct = f"(select distinct {value} as value from typed) as v"
+        tokens += f"{name} as (select value, {token(column, 'value')} as token from {distinct}),"
+        joins += f" left join {name} on {name}.value = typed.{value}"
+        joined += f", {name}.token as {name}"
+        private[column.name] = name
+    landed = {c.name: f"case when _accepted then {private[c.name]} end" for c in columns}
     for column in columns:
-        value = f"case when _accepted then {_private(column)} end"
         if column.name in table.key:
             # a rejected row keeps its key, so that it isn't taken for one that vanished
-            value = _without_nul(_private(column)) if _lands_text(column) else _private(column)
-        landed.append(f'{value} as "{column.name}"')
+            text = private[column.name]
+            landed[column.name] = _without_nul(text) if _lands_text(column) else text
     if table.has_pseudonyms and key is not None:
-        landed.append(f"'{key.version}' as _key_version")
-    parts = ", ".join(_private(column) for column in columns if column.name in table.key)
-    key_text = _without_nul(f"concat_ws('|', {parts})") if parts else "cast(null as varchar)"
+        landed["_key_version"] = f"'{key.version}'"
+    landed |= {name: name for name in ("_file", "_line") if name in schema}
+    landed["_reason"] = "_reason"
+    landed["_row"] = (
+        f"case when not _accepted then {_without_nul(_rejected_row(columns, schema))} end"
+    )
+    keys = ", ".join(private[column.name] for column in columns if column.name in table.key)
+    landed["_key"] = _without_nul(f"concat_ws('|', {keys})") if keys else "cast(null as varchar)"
+    final = "select * from landed"
+    if not table.key and "_file" not in schema:
+        landed["_content"] = f"case when _accepted then {_digest(private.values())} end"
+        # rows that say the same are told apart by how many have said so before
+        number = "case when _reason is null then row_number() over (partition by _content) end"
+        final = f"""
+            select * replace (_content || '|' || _occurrence as _key)
+            from (select *, {number} as _occurrence from landed) as numbered"""
+    typed = ", ".join(f'{_typed(c, schema, table)} as "{c.name}__typed"' for c in columns)
     reasons = ", ".join(_reasons(columns, schema, table, now))
     return f"""
-    with typed as (
-        select
-            {", ".join([*(f'"{c.name}"' for c in columns), *bookkeeping, *typed])},
-            {_everything(columns, schema)} as _everything,
-            {_scanned(columns, schema, table)} as _scanned
-        from batches
-    ),
+    with taken as not materialized ({scan.query}),
+    typed as not materialized (select *, {typed} from taken),
+    {tokens}
     judged as (
-        select
-            *,
-            nullif(concat_ws('; ', {reasons}), '') as _reason
-        from typed
+        select typed.*{joined}, nullif(concat_ws('; ', {reasons}), '') as _reason
+        from typed{joins}
     ),
-    decided as (select *, _reason is null as _accepted from judged)
-    select
-        {", ".join(landed)},
-        {"_file, _line," if "_file" in schema else ""}
-        _reason,
-        case when not _accepted then {_without_nul(_rejected_row(columns, schema))} end as _row,
-        {key_text} as _key
-    from decided
+    decided as (select *, _reason is null as _accepted from judged),
+    landed as (
+        select {", ".join(f'{value} as "{name}"' for name, value in landed.items())} from decided
+    )
+    {final}
     """
 
 
-def _everything(columns: list[Column], schema: dict[str, pa.DataType]) -> str:
-    texts = [f'"{column.name}"' for column in columns if _is_text(schema[column.name])]
-    return f"concat({', '.join(texts)})" if texts else "''"
+def _is_text(kind: str) -> bool:
+    return kind in ("VARCHAR", '"NULL"')
 
 
-def _scanned(columns: list[Column], schema: dict[str, pa.DataType], table: Table) -> str:
-    """SQL for all that is searched for resident numbers: texts, and numbers long enough."""
-    parts = []
-    for column in columns:
-        kind, name = schema[column.name], f'"{column.name}"'
-        if column.name in table.unscanned:
-            continue
-        if _is_text(kind):
-            parts.append(name)
-        elif pa.types.is_integer(kind):
-            # one that was stored as a number may have lost its leading zero
-            parts.append(
-                f"case when {name} > 99999999999 then lpad(cast({name} as varchar), 13, '0') end"
-            )
-    return f"concat_ws(chr(10), {', '.join(parts)})" if parts else "''"
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)
-
-
-def _typed(column: Column, schema: dict[str, pa.DataType], table: Table) -> str:
+def _typed(column: Column, schema: dict[str, str], table: Table) -> str:
     """SQL for the value in its declared type, null where it doesn't have that type exactly."""
     kind, value, target = schema[column.name], f'"{column.name}"', SQL_TYPES[column.type]
     if column.type == "string":
         return f"cast({value} as varchar)"
     if not _is_text(kind):
-        if column.type == "timestamp" and pa.types.is_timestamp(kind):
-            return _utc(value if kind.tz else f"{value} at time zone '{table.time_zone}'")
-        if column.type == "bigint" and not pa.types.is_integer(kind):
+        if column.type == "timestamp" and kind.startswith("TIMESTAMP"):
+            zoned = kind.endswith("WITH TIME ZONE")
+            return _utc(value if zoned else f"{value} at time zone '{table.time_zone}'")
+        if column.type == "bigint" and not kind.endswith("INT"):
             return f"case when {value} = trunc({value}) then try_cast({value} as bigint) end"
         return f"try_cast({value} as {target})"
-    fits = f"regexp_matches({value}, '{_TEXT_SHAPES[column.type]}')"
+    exact = f"try_cast({value} as {target})"
+    if column.type == "timestamp":
+        return _typed_instant(value, table)
     if column.type == "boolean":
-        fits = fits.replace(value, f"lower({value})")
-    if column.type != "timestamp":
-        return f"case when {fits} then try_cast({value} as {target}) end"
-    zoned = f"regexp_matches({value}, '(Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)$')"
+        fits = f"lower({value}) in ('0', '1', 't', 'f', 'true', 'false', 'y', 'n', 'yes', 'no')"
+    elif column.type == "numeric":
+        fits = f"regexp_matches({value}, '^-?(0|[1-9][0-9]*)(\\.[0-9]{{1,9}})?$')"
+    else:
+        # what is written as it would be written back; cheaper than to look at its shape
+        fits = f"cast({exact} as varchar) = {value}"
+        fits += f" and length({value}) = 10" if column.type == "date" else f" or {value} = '-0'"
+    return f"case when {fits} then {exact} end"
+
+
+def _typed_instant(value: str, table: Table) -> str:
     local = f"try_cast({value} as timestamp)"
     if table.time_zone != "UTC":
         local = _utc(f"{local} at time zone '{table.time_zone}'")
-    # the date part alone ends like an offset (…-29), hence the length
-    offset = f"{zoned} and length({value}) > 16"
+    # behind the minutes only an offset has these signs
+    tail = f"substr({value}, 17)"
+    zoned = " or ".join(f"contains({tail}, '{sign}')" for sign in "Z+-")
     instant = _utc(f"try_cast({value} as timestamptz)")
-    return f"case when {fits} then case when {offset} then {instant} else {local} end end"
+    fits = f"regexp_matches({value}, '{_INSTANT}')"
+    return f"case when {fits} then case when {zoned} then {instant} else {local} end end"
 
 
 def _utc(instant: str) -> str:
@@ -204,7 +218,7 @@ def _utc(instant: str) -> str:
 
 
 def _reasons(
-    columns: list[Column], schema: dict[str, pa.DataType], table: Table, now: datetime
+    columns: list[Column], schema: dict[str, str], table: Table, now: datetime
 ) -> list[str]:
     """SQL texts, each null or one reason to reject the row. Reasons name columns, never values."""
     reasons = ["_error"] if "_error" in schema else []
@@ -224,12 +238,32 @@ def _reasons(
             f"case when \"{instant}__typed\" > timestamp '{limit}'"
             f" then '{instant} lies in the future' end"
         )
-    return [
-        *reasons,
-        "case when contains(_everything, chr(65533)) then 'bytes that the encoding lacks' end",
-        "case when contains(_everything, chr(0)) then 'a NUL character' end",
-        f"case when {has_resident_number('_scanned')} then 'a resident registration number' end",
-    ]
+    # no other type is written with these
+    texts = [f'"{c.name}"' for c in columns if c.type == "string" and _is_text(schema[c.name])]
+    for code, reason in ((65533, "bytes that the encoding lacks"), (0, "a NUL character")):
+        if texts:
+            found = " or ".join(f"contains({text}, chr({code}))" for text in texts)
+            reasons.append(f"case when {found} then '{reason}' end")
+    searched = [_searched(c, schema) for c in columns if c.name not in table.unscanned]
+    if searched := [text for text in searched if text]:
+        instants = {table.checked_instant, table.partition} & {c.name for c in columns}
+        found = has_resident_number(searched, [f'"{name}__typed"' for name in sorted(instants)])
+        reasons.append(f"case when {found} then 'a resident registration number' end")
+    return reasons
+
+
+def _searched(column: Column, schema: dict[str, str]) -> str | None:
+    """SQL for what is searched for resident numbers, None where the type can't hold any."""
+    if column.type == "string" and schema[column.name] == "VARCHAR":
+        return f'"{column.name}"'
+    if column.type not in ("string", "bigint", "numeric"):
+        return None
+    # a number may have lost its leading zero
+    number = f'try_cast("{column.name}__typed" as bigint)'
+    return (
+        f"case when {number} between 100000000000 and 9999999999999"
+        f" then lpad(cast({number} as varchar), 13, '0') end"
+    )
 
 
 def _private(column: Column) -> str:
@@ -248,12 +282,20 @@ def _lands_text(column: Column) -> bool:
     return column.type == "string" or column.privacy == "pseudonym"
 
 
+def _digest(values: Iterable[str]) -> str:
+    """SQL for the MD5 of all values. Each goes in with its length, so that none runs into the next
+    and null differs from ''."""
+    texts = [f"cast({value} as varchar)" for value in values]
+    parts = [f"coalesce(strlen({text}) || ':' || {text}, '-')" for text in texts]
+    return f"md5(concat({', '.join(parts)}))"
+
+
 def _without_nul(text: str) -> str:
     """SQL for a text of a rejected row that every engine can store."""
     return f"replace({text}, chr(0), '')"
 
 
-def _rejected_row(columns: list[Column], schema: dict[str, pa.DataType]) -> str:
+def _rejected_row(columns: list[Column], schema: dict[str, str]) -> str:
     """SQL for a rejected row as JSON text without direct identifiers."""
     fields = []
     for column in columns:

@@ -241,13 +241,15 @@ class Move:
         if not self._gone:
             return []
         there = self.staged["landed_keys" if self.load.keys is not None else "landed"]
-        # rejected rows carry their key too: a rejected row has not vanished
+        # rejected rows carry their key too: a rejected row has not vanished; in a file they stand
+        # where another row stood
+        there_now = "_reason is null and " * self.from_files
         typed = ", ".join(map(self._typed, self.key))
         names = [*self.key, "_load_id", *([self.table.partition] if self.table.partition else [])]
         return [
             f"create temp table gone as select {self._columns(dict.fromkeys(names), 'r')}"
             f" from ({self._present()}) as r left join (select {typed} from {there}"
-            f" where {self._whole()}) as b on {self._matches('b', 'r')}"
+            f" where {there_now}{self._whole()}) as b on {self._matches('b', 'r')}"
             f" where b.{self.dialect.quote(self.key[0])} is null"
             # a file that came broken says nothing of the rows that it had
             f" and r._deleted_at is null and r._load_id <> {self.load_id} and {self._whole('r')}",

@@ -6,6 +6,7 @@ be no protection: all Korean mobile numbers are only 10^8 values.
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import duckdb
@@ -19,6 +20,8 @@ _BETWEEN = r"[-‐‑–—－\s]"
 # 6 + 7 digits that stand alone, the date part valid; the separator may be missing
 _DATE = r"[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
 _SUSPECT = f"(?:^|[^0-9]){_DATE}{_BETWEEN}{{0,3}}[1-8][0-9]{{6}}(?:[^0-9]|$)"
+# how far the clock of a row may be from the instants that it speaks of, in milliseconds
+_SAME_TIME = 2 * 24 * 60 * 60 * 1000
 _WIDE = "[０-９]"
 # non-digits are doubled before this one, so that two neighbours don't share their boundary
 _CANDIDATE = f"(?:^|[^0-9])({_DATE}{_BETWEEN}{{0,6}}[1-8][0-9]{{6}})(?:[^0-9]|$)"
@@ -78,10 +81,14 @@ def token(column: Column, value: str) -> str:
 
 def without_contacts(value: str) -> str:
     """SQL for text whose phone numbers and e-mail addresses are blotted out."""
+    blotted = value
     # twice: two numbers a single blank apart share their boundary
     for _ in range(2):
-        value = f"regexp_replace({value}, '(^|[^0-9]){_PHONE}([^0-9]|$)', '\\1[phone]\\2', 'g')"
-    return f"regexp_replace({value}, '{_EMAIL}', '[e-mail]', 'g')"
+        blotted = f"regexp_replace({blotted}, '(^|[^0-9]){_PHONE}([^0-9]|$)', '\\1[phone]\\2', 'g')"
+    # most texts have neither, and looking costs less than replacing
+    blotted = f"case when regexp_matches({value}, '{_PHONE}') then {blotted} else {value} end"
+    addressless = f"regexp_replace({blotted}, '{_EMAIL}', '[e-mail]', 'g')"
+    return f"case when contains({value}, '@') then {addressless} else {blotted} end"
 
 
 def masked(value: str) -> str:
@@ -97,13 +104,16 @@ def shape(value: str) -> str:
     return f"left({value}, 500)"
 
 
-def has_resident_number(text: str) -> str:
-    """SQL that is true where `text` (SQL) holds a resident registration number (주민등록번호).
+def has_resident_number(texts: list[str], instants: Sequence[str] = ()) -> str:
+    """SQL that is true where one of `texts` (SQL) holds a resident number (주민등록번호).
 
     Written with a separator, a valid date part suffices. Thirteen digits in a row must also carry
-    the check digit, or be of the kind issued since October 2020, whose tail is random: so epochs in
-    milliseconds and order numbers pass.
+    the check digit, or be of somebody born since October 2020, whose tail is random: so order
+    numbers pass nearly always. Epochs in milliseconds do where they lie within two days of one of
+    the row's own `instants` (SQL, UTC); others can look like a number of a child born since 2016.
     """
+    # no number reaches over two texts: what stands between them separates no number's parts
+    text = f"concat_ws(chr(31), {', '.join(texts)})"
     plain = f"translate({text}, '０１２３４５６７８９', '0123456789')"
     doubled = f"regexp_replace({plain}, '([^0-9])', '\\1\\1', 'g')"
     digits = "regexp_replace(c, '[^0-9]', '', 'g')"
@@ -113,12 +123,23 @@ def has_resident_number(text: str) -> str:
     )
     base = f"case when {digits}[7] between '5' and '8' then 13 else 11 end"
     check_digit = f"({base} - {weighted}) % 10 = cast({digits}[13] as integer)"
-    random_tail = f"({digits}[7] in ('3', '4', '7', '8') and left({digits}, 4) >= '2010')"
-    genuine = f"length(c) > 13 or {check_digit} or {random_tail}"
+    born = f"left({digits}, 4) between '2010' and strftime(current_date, '%y%m')"
+    random_tail = f"({digits}[7] in ('3', '4', '7', '8') and {born})"
+    bare = f"({check_digit} or {random_tail})"
+    for instant in instants:
+        away = f"abs(cast({digits} as bigint) - epoch_ms({instant}))"
+        bare += f" and coalesce({away} > {_SAME_TIME}, true)"
     # two cheap looks at every row, the costly one at what they leave
+    looks = [
+        f"regexp_matches({each}, '{_SUSPECT}')"
+        # only a text with more bytes than characters can have wide digits
+        f" or (strlen({each}) > length({each}) and regexp_matches({each}, '{_WIDE}'))"
+        for each in texts
+    ]
     return (
-        f"case when regexp_matches({text}, '{_SUSPECT}') or regexp_matches({text}, '{_WIDE}')"
+        f"case when {' or '.join(looks)}"
         f" then coalesce(list_bool_or(list_transform("
-        f"regexp_extract_all({doubled}, '{_CANDIDATE}', 1), lambda c: {genuine})), false)"
+        f"regexp_extract_all({doubled}, '{_CANDIDATE}', 1),"
+        f" lambda c: length(c) > 13 or ({bare}))), false)"
         " else false end"
     )

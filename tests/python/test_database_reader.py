@@ -11,6 +11,7 @@ from adbc_driver_postgresql import dbapi as postgres
 import engines
 from conftest import Lab
 from engines import on_engines
+from extract_load.readers import database
 
 SHOP = """\
     source: shop
@@ -364,3 +365,267 @@ def test_a_password_never_shows_in_an_error(lab: Lab, monkeypatch: pytest.Monkey
     (table,) = lab.load().tables
     assert "can't connect" in table.error
     assert "canary-secret" not in table.error
+
+
+# -- odd values ------------------------------------------------------------------------------------
+
+
+def declare_odd(lab: Lab, columns: dict[str, str], header: str = "{}") -> None:
+    listed = ", ".join(f"{name}: {kind} none" for name, kind in columns.items())
+    lab.declare(f"""\
+        source: shop
+        description: A shop.
+        reader: database
+        connection: ${{SHOP}}
+        tables:
+          orders:
+            description: One row is an order.
+            key: [id]
+            mode: full
+            header: {header}
+            columns: {{id: bigint none, {listed}}}
+        """)
+
+
+def reasons(lab: Lab) -> list[tuple]:
+    return lab.query("select row_key, reason from raw_ledger.quarantine order by 1, 2")
+
+
+@pytest.fixture
+def odd(lab: Lab, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> PostgresShop:
+    monkeypatch.setenv("SHOP", postgres_url)
+    shop = PostgresShop(postgres_url)
+    shop.run("drop table orders")
+    return shop
+
+
+def test_odd_types_of_postgres_land_as_their_exact_text(lab: Lab, odd: PostgresShop) -> None:
+    values = {
+        "wide numeric": ("1e30", "1000000000000000000000000000000"),
+        "fine numeric": ("0.12345678901234567890123", "0.12345678901234567890123"),
+        "no_number numeric": ("'NaN'", "NaN"),
+        "single real": ("0.1", "0.1"),
+        "twice double precision": ("0.1 + 0.2::double precision", "0.30000000000000004"),
+        "codes text[]": ("'{007,\"a,b\",null}'", '{007,"a,b",NULL}'),
+        "doc json": ("'{\"a\": 1.10}'", '{"a": 1.10}'),
+        "docb jsonb": ("'{\"a\": 1.10}'", '{"a": 1.10}'),
+        "uid uuid": ("'00000000-0000-4000-8000-000000000001'",
+                     "00000000-0000-4000-8000-000000000001"),
+        "clock time": ("'24:00:00'", "24:00:00"),
+        "zoned timetz": ("'09:00+09'", "09:00:00+09"),
+        "length interval": ("'1 month -3 days 04:05:06.7'", "P1M-3DT4H5M6.7S"),
+        "bytes bytea": ("'\\x00ff'", "\\x00ff"),
+        "mood feeling": ("'so so'", "so so"),
+        "price money": ("'-1234.50'::numeric::money", "-1234.50"),
+        "host inet": ("'10.0.0.1/8'", "10.0.0.1/8"),
+        "fixed char(4)": ("'ab'", "ab"),
+        "small mail": ("'kim'", "kim"),
+        "span tstzrange": ("'[2026-01-01 09:00+09,)'", '["2026-01-01 00:00:00+00",)'),
+        '"가격 (원)" bigint': ("7", "7"),
+        '"MixedCase" text': ("'x'", "x"),
+    }  # fmt: skip
+    odd.run("drop type if exists feeling; create type feeling as enum ('good', 'so so')")
+    odd.run("drop domain if exists mail; create domain mail as varchar(20)")
+    odd.run("set time zone 'Asia/Seoul'")
+    odd.run(
+        f"create table orders (id bigint primary key, {', '.join(values)},"
+        " twofold bigint generated always as (id * 2) stored)"
+    )
+    odd.run(f"insert into orders values (1, {', '.join(sql for sql, _ in values.values())})")
+    columns = dict.fromkeys([name.split()[0] for name in values][:-2], "string")
+    columns |= {"price_krw": "string", "mixed": "string", "twofold": "bigint"}
+    declare_odd(lab, columns, "{가격 (원): price_krw, MixedCase: mixed}")
+    (table,) = lab.load().tables
+    assert (table.error, table.undeclared, table.counts.loaded) == (None, set(), 1)
+    (row,) = live(lab, ", ".join(columns))
+    assert row == (*(landed for _, landed in values.values()), 2)
+
+
+def test_numbers_of_postgres_are_exact_or_quarantined(lab: Lab, odd: PostgresShop) -> None:
+    numbers = ["1e30", "'NaN'", "'Infinity'", "0.1234567891", "12.50", "-0.000000001",
+               "12345678901234567890123456789.123456789"]  # fmt: skip
+    odd.run("create table orders (id bigint primary key, amount numeric, weight float8)")
+    for n, number in enumerate(numbers):
+        odd.run(f"insert into orders values ({n}, {number}, null)")
+    odd.run("insert into orders values (7, 1, 1e-12), (8, 1, 0.1), (9, 1, 'NaN')")
+    declare_odd(lab, {"amount": "numeric", "weight": "numeric"})
+    assert counts(lab) == (10, 4, 6, 0, 0)
+    assert [(i, str(a), w and str(w)) for i, a, w in live(lab, "id, amount, weight")] == [
+        (4, "12.500000000", None), (5, "-1E-9", None),
+        (6, "12345678901234567890123456789.123456789", None),
+        (8, "1.000000000", "0.100000000"),
+    ]  # fmt: skip
+
+
+def test_dates_that_only_postgres_can_hold_are_quarantined(lab: Lab, odd: PostgresShop) -> None:
+    odd.run(
+        "create table orders (id bigint primary key, day date, wall timestamp, instant timestamptz)"
+    )
+    odd.run("insert into orders values (0, '0001-01-01', '9999-12-31 23:59:59.999999', null)")
+    for n, (column, value) in enumerate(
+        [(c, v) for c in ("day", "wall", "instant") for v in ("infinity", "-infinity")]
+        + [("day", "0044-03-15 BC"), ("day", "10000-01-01"), ("wall", "294276-01-01"),
+           ("instant", "0044-03-15 BC"), ("instant", "294276-01-01")], 1
+    ):  # fmt: skip
+        odd.run(f"insert into orders (id, {column}) values ({n}, '{value}')")
+    declare_odd(lab, {"day": "date", "wall": "timestamp", "instant": "timestamp"})
+    assert counts(lab) == (12, 1, 11, 0, 0)
+    assert {reason for _, reason in reasons(lab)} == {
+        f"{column} lies outside the years 1 to 9999" for column in ("day", "wall", "instant")
+    }
+    ((day, wall),) = lab.query(
+        "select cast(day as varchar), cast(wall as varchar) from raw_shop.orders"
+    )
+    assert (day, wall) == ("0001-01-01", "9999-12-31 23:59:59.999999")
+
+
+@on_engines("duckdb")
+def test_a_materialized_view_is_a_table(lab: Lab, odd: PostgresShop) -> None:
+    odd.run("create materialized view orders as select 1 as id, 'x' as note")
+    declare_odd(lab, {"note": "string"})
+    assert counts(lab) == (1, 1, 0, 0, 0)
+    odd.run("drop materialized view orders")
+
+
+@on_engines("duckdb")
+def test_odd_values_of_sqlite_land_as_their_exact_text(lab: Lab) -> None:
+    values = {
+        "'007'": "007",
+        "x'00ff'": "\\x00ff",
+        "0.1 + 0.2": "0.30000000000000004",
+        "0.1": "0.1",
+        "12.5": "12.5",
+        "9223372036854775807": "9223372036854775807",
+        "'한글 😀'": "한글 😀",
+        "''": "",
+        "null": None,
+    }
+    shop = SQLiteShop(lab.database)
+    shop.run("drop table orders; create table orders (id integer primary key, note)")
+    for n, value in enumerate(values):
+        shop.run(f"insert into orders values ({n}, {value})")
+    shop.run("insert into orders values (90, 'a' || char(0) || 'b'), (91, cast(x'ff41' as text))")
+    declare_odd(lab, {"note": "string"})
+    assert counts(lab) == (len(values) + 2, len(values), 2, 0, 0)
+    assert live(lab) == list(enumerate(values.values()))
+    assert reasons(lab) == [("90", "a NUL character"), ("91", "bytes that the encoding lacks")]
+
+
+@on_engines("duckdb")
+@pytest.mark.parametrize("bad", ["'x'", "1.5", "18446744073709551615", "x'31'", "''"])
+def test_a_value_of_another_type_than_its_column_is_quarantined(lab: Lab, bad: str) -> None:
+    shop = SQLiteShop(lab.database)
+    shop.run("drop table orders; create table orders (id integer primary key, amount integer)")
+    shop.run(f"insert into orders values (1, {bad}), (2, 2)")
+    declare_odd(lab, {"amount": "bigint"})
+    assert counts(lab) == (2, 1, 1, 0, 0)
+    assert reasons(lab) == [("1", "amount is no bigint")]
+
+
+# -- rows that hide --------------------------------------------------------------------------------
+
+
+@on_engines("duckdb")
+def test_a_cursor_value_that_is_no_text_is_not_overlooked(lab: Lab) -> None:
+    """SQLite sorts every number before every text."""
+    shop = SQLiteShop(lab.database)
+    declare(lab)
+    insert(shop, (1, 1, "a", "2026-01-01 00:00:00"))
+    counts(lab)
+    shop.run("drop table orders; create table orders (id, amount, note, updated_at)")
+    insert(shop, (1, 1, "a", "2026-01-01 00:00:00"), (2, 1, "epoch", 1767225600))
+    assert counts(lab) == (2, 0, 1, 1, 0)
+    assert reasons(lab) == [("2", "updated_at is no timestamp")]
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Seoul"])
+@on_engines("duckdb")
+def test_a_cursor_in_local_time_goes_on_where_it_was(
+    lab: Lab, odd: PostgresShop, zone: str
+) -> None:
+    odd.run("create table orders (id bigint, amount numeric, note text, updated_at timestamp)")
+    declare(lab, f"{CURSOR}\n        time_zone: {zone}")
+    insert(odd, (1, 1, "a", "2026-01-01 08:00:00"), (2, 1, "b", "2026-01-01 12:00:00"))
+    counts(lab)
+    insert(odd, (3, 1, "c", "2026-01-01 12:30:00"))
+    assert counts(lab) == (2, 1, 0, 1, 0)
+
+
+def test_rows_of_a_slow_transaction_land_within_the_lag(lab: Lab, odd: PostgresShop) -> None:
+    odd.run("create table orders (id bigint, amount numeric, note text, updated_at timestamptz)")
+    declare(lab)
+    with postgres.connect(odd.url) as slow, slow.cursor() as cursor:
+        cursor.execute("insert into orders values (1, 1, 'begun first', '2026-01-01 00:00:00+00')")
+        insert(odd, (2, 1, "committed first", "2026-01-01 00:05:00+00"))
+        assert counts(lab) == (1, 1, 0, 0, 0)
+        slow.commit()
+    assert counts(lab) == (2, 1, 0, 1, 0)
+    assert live(lab) == [(1, "begun first"), (2, "committed first")]
+
+
+def test_rows_and_keys_and_count_are_of_one_moment(
+    lab: Lab, odd: PostgresShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that is committed while the table is read is not taken for one that came late."""
+    odd.run("create table orders (id bigint, amount numeric, note text, updated_at timestamptz)")
+    declare(lab, f"{CURSOR}\n        deletes: compare_keys")
+    insert(odd, (1, 1, "a", "2026-01-01 00:00:00+00"), (2, 1, "b", "2026-01-02 00:00:00+00"))
+    read_keys = database.Database.read_keys
+
+    def meanwhile(self: Any, table: Any) -> Any:
+        odd.run("insert into orders values (3, 1, 'c', '2026-01-01 12:00:00+00')")
+        return read_keys(self, table)
+
+    monkeypatch.setattr(database.Database, "read_keys", meanwhile)
+    (table,) = lab.load().tables
+    assert (table.error, table.counts.read, table.late) == (None, 2, 0)
+
+
+def test_a_thousand_rows_of_one_instant_over_the_boundary(lab: Lab, shop: Shop) -> None:
+    declare(lab, "cursor: updated_at")
+    rows = ", ".join(f"({n}, 1, 'x', '2026-01-02 00:00:00')" for n in range(600))
+    shop.run(f"insert into orders values {rows}")
+    assert counts(lab) == (600, 600, 0, 0, 0)
+    shop.run(
+        "insert into orders select id + 600, amount, note, updated_at from orders where id < 400"
+    )
+    assert counts(lab) == (1000, 400, 0, 600, 0)
+    assert len(live(lab)) == 1000
+
+
+def test_rows_without_a_key_stay_as_many_as_they_are(lab: Lab, odd: PostgresShop) -> None:
+    odd.run("create table orders (id bigint, amount numeric, note text, updated_at timestamptz)")
+    text = SHOP.replace("key: [id]", "mode: full").replace("        OPTIONS\n", "")
+    declare(lab, "", text)
+    for _ in range(2):
+        insert(odd, (1, 1, "twin", None))
+    insert(odd, (2, 1, "b", None))
+    assert counts(lab) == (3, 3, 0, 0, 0)
+    insert(odd, (1, 1, "twin", None))
+    assert counts(lab) == (4, 1, 0, 3, 0)
+    odd.run("delete from orders where note = 'twin'")
+    insert(odd, (1, 1, "twin", None))
+    assert counts(lab) == (2, 0, 0, 2, 2)
+    assert live(lab) == [(1, "twin"), (2, "b")]
+
+
+@on_engines("duckdb")
+def test_a_key_in_local_time_does_not_vanish(lab: Lab, odd: PostgresShop) -> None:
+    odd.run("create table orders (id timestamp, updated_at timestamptz)")
+    odd.run("insert into orders values ('2026-01-01 09:00', '2026-01-01 00:00+00')")
+    lab.declare("""\
+        source: shop
+        description: A shop.
+        reader: database
+        connection: ${SHOP}
+        tables:
+          orders:
+            description: One row is an order.
+            key: [id]
+            cursor: updated_at
+            deletes: compare_keys
+            time_zone: Asia/Seoul
+            columns: {id: timestamp none, updated_at: timestamp none}
+        """)
+    counts(lab)
+    assert counts(lab) == (1, 0, 0, 1, 0)

@@ -1,38 +1,47 @@
-"""Reads dropped files: CSV/TSV, JSON lines and Parquet, plain, gzip or zstd."""
+"""Reads dropped files: CSV/TSV, JSON and JSON lines, Parquet and XLSX, plain, gzip, zstd or zip."""
 
 import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from extract_load.declaration import Source, Table
+from extract_load.readers import ReadError
+from extract_load.readers.files.archive import is_archive, members
 from extract_load.readers.files.file import File
+from extract_load.readers.files.formats import named_values
+from extract_load.readers.files.opening import changed
 from extract_load.readers.files.slice import Slice, slices
+from extract_load.readers.files.storage import LeftForLater, Storage, storage_of
 
-__all__ = ["File", "Slice", "find", "hashed", "slices"]
+__all__ = ["File", "LeftForLater", "Slice", "changed", "find", "is_archive", "parts", "slices",
+           "storage_of"]  # fmt: skip
 
 
 def find(source: Source, table: Table) -> list[File]:
-    """The table's files in path order, without content hashes.
+    """The table's files by name, without content hashes. Raises ValueError or ReadError."""
+    return storage_of(source).find(table.path)
 
-    Raises ValueError where the root is no folder. Symbolic links and anything but regular files
-    inside the root are left out: a landing folder must not reach elsewhere.
+
+def parts(storage: Storage, file: File, table: Table, copy: Callable[[], Path]) -> Iterator[File]:
+    """The file within reach and with its digest, or an archive's members and then the archive.
+
+    The digest is of what the file says: its content, and the values in its name. `copy` gives a
+    path for a copy. Raises LeftForLater where the file just changes.
     """
-    root = Path(source.place())
-    if not root.is_dir():
-        raise ValueError(f"source {source.source}: its root is not a folder")
-    root = root.resolve()
-    found = {}
-    for pattern in table.path:
-        for path in root.glob(pattern):
-            if path.is_symlink() or not path.is_file() or path.resolve() != path:
-                continue
-            status = path.stat()
-            name = path.relative_to(root).as_posix()
-            found[name] = File(path, name, status.st_size, status.st_mtime_ns)
-    return [found[name] for name in sorted(found)]
-
-
-def hashed(file: File) -> File:
-    """The file with its content's hash, which is its identity wherever it lies."""
-    with file.path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return File(file.path, file.name, file.size, file.modified, digest)
+    try:
+        taken = storage.take(file, copy)
+    except (OSError, ReadError) as error:
+        # a time that no file has, so that the next run tries again
+        reason = getattr(error, "strerror", None) or str(error)
+        yield replace(file, modified=-1, inode=0, problem=reason)
+        return
+    for part in members(taken, copy) if is_archive(taken) else (taken,):
+        try:
+            named = "" if part.bare else repr(sorted(named_values(part, table).items()))
+        except ValueError as error:
+            part, named = replace(part, problem=part.problem or str(error)), ""
+        if table.name_pattern and part.digest:
+            said = f"{part.digest}/{named}"
+            part = replace(part, digest=hashlib.sha256(said.encode()).hexdigest())
+        yield part

@@ -1,7 +1,10 @@
-"""JSON lines: one object a line, taken apart set-based."""
+"""JSON lines: lines as they are, and the query that takes them apart."""
 
+import codecs
 import io
-from collections.abc import Iterator
+import secrets
+from collections.abc import Callable, Iterator
+from functools import cache
 
 import duckdb
 import numpy as np
@@ -9,61 +12,138 @@ import pyarrow as pa
 
 from extract_load.declaration import Table
 from extract_load.readers.files.file import File
-from extract_load.readers.files.opening import CHUNK, encoding_of, open_file
+from extract_load.readers.files.opening import CHUNK, Utf8, encoding_of, open_file
+from extract_load.readers.scan import Scan, quoted
+
+_BOM = b"\xef\xbb\xbf"
+_SEEN_FOR_KEYS = 1000
+# DuckDB's JSON knows fractions and powers as doubles only, and no -0. Where one was read, itself or
+# in a nested value, and the line has one that would not stay as it is, the line's numbers are made
+# texts between these marks, which no text of a source can hold by chance.
+_OPEN, _CLOSE = (f"number-{secrets.token_hex(8)}:" for _ in range(2))
+_READ = r"(?s)^(?:-?[0-9]+(?:\.[0-9]+|e)|0$|[{\[].*[:\[,](?:-?[0-9]+[.e]|0[,\]}]))"
+_INEXACT = r"[:\[,]\s*(?:-0[,\]}\s]|-?(?:[0-9]+\.[0-9]+0[,\]}\s]|[0-9.]{16,}|[0-9.]+[eE]))"
+_NUMBER = r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
+_TOKEN = rf'("(?:[^"\\]|\\.)*")|({_NUMBER})'
 
 
 def read_json_lines(file: File, table: Table, undeclared: set[str]) -> Iterator[pa.RecordBatch]:
-    """One JSON object a line, values as text; nested values stay JSON text."""
-    names = [column.name for column in table.landed if column.name not in table.name_columns]
+    """The file's lines and their numbers, as `_text` and `_line`; what they say is for `scanned`.
+
+    Keys of the first lines that aren't declared are added to `undeclared`.
+    """
+    line = 1
+    for texts in _lines(file, table):
+        if line == 1:
+            undeclared |= _keys(texts[:_SEEN_FOR_KEYS]) - {c.name for c in table.columns}
+            undeclared -= set(table.header)
+        numbers = pa.array(np.arange(line, line + len(texts)))
+        yield pa.RecordBatch.from_arrays([texts, numbers], names=["_text", "_line"])
+        line += len(texts)
+
+
+def scanned(table: Table, batches: pa.RecordBatchReader) -> Scan:
+    """One JSON object a line, its values as text; nested values stay JSON text.
+
+    `batches` has `_text`, `_line`, `_file`, and the columns whose value stands in the file's name.
+    A number lands as it is written.
+    """
     theirs = {ours: header for header, ours in table.header.items()}
-    paths = [f'$."{theirs.get(name, name)}"' for name in names]
-    values = ", ".join(f'fields[{n}] as "{name}"' for n, name in enumerate(names, 1))
-    declared = [column.name for column in table.columns] + list(table.header)
-    query = f"""
-        with parsed as (
+    columns = [column for column in table.landed if column.name not in table.name_columns]
+    paths = ", ".join(quoted(f'$."{theirs.get(c.name, c.name)}"') for c in columns)
+    values = [f'fields[{n}] as "{column.name}"' for n, column in enumerate(columns, 1)]
+    values += [f'"{name}"' for name in table.name_columns]
+    texts = [f"plain[{n}]" for n, c in enumerate(columns, 1) if c.type in ("string", "numeric")]
+    # whether it starts like a number or a nested value costs less to ask
+    starts = "({0} < ':' or starts_with({0}, '{{') or starts_with({0}, '['))"
+    doubles = [f"{starts.format(t)} and regexp_matches({t}, {quoted(_READ)})" for t in texts]
+    marked = f"regexp_replace(_text, {quoted(_TOKEN)}, '\\1{_OPEN}\\2{_CLOSE}', 'g')"
+    for before, after in ((_OPEN + _CLOSE, ""), (_OPEN, f'"{_OPEN}'), (_CLOSE, f'{_CLOSE}"')):
+        marked = f"replace({marked}, '{before}', '{after}')"
+    unmarked = f"regexp_replace(v, '\"?{_OPEN}([^:]*){_CLOSE}\"?', '\\1', 'g')"
+    return Scan(
+        f"""
+        with taken_apart as (
             select
                 *,
-                -- nested, because an AND would look into invalid text too
-                case when json_valid(_text) then
-                    case when json_type(_text) = 'OBJECT'
-                        then json_extract_string(_text, $paths) end
+                -- nested, because an AND would look into other text too
+                case when starts_with(ltrim(_text, chr(9) || ' '), '{{')
+                    then try(json_extract_string(_text, [{paths}])) end as plain
+            from batches
+            where _line = 0 or ltrim(_text, chr(9) || chr(10) || chr(13) || ' ') <> ''
+        ),
+        exact as (
+            select
+                *,
+                case
+                    when ({" or ".join(["false", *doubles])})
+                        and regexp_matches(_text, {quoted(_INEXACT)})
+                    then list_transform(
+                        json_extract_string({marked}, [{paths}]), lambda v: {unmarked})
+                    else plain
                 end as fields
-            from lines
-            where trim(_text, chr(9) || chr(13) || ' ') <> ''
+            from taken_apart
         )
         select
-            {values},
+            {", ".join(values)},
+            _file,
             _line,
-            case when fields is null then 'not a JSON object' end as _error,
-            case when fields is null then _text end as _text
-        from parsed
-    """
-    connection = duckdb.connect(":memory:")
-    line = 1
-    for lines in _lines(file, encoding_of(file, table)):
-        texts = pa.table({"_text": lines, "_line": np.arange(line, line + len(lines))})
-        connection.register("lines", texts)
-        if line == 1:
-            keys = connection.execute(
-                "select distinct unnest(case when json_valid(_text) then json_keys(_text) end)"
-                " from (from lines limit 1000)"
-            ).fetchall()
-            undeclared |= {key for (key,) in keys} - set(declared)
-        yield from connection.sql(query, params={"paths": paths}).to_arrow_table().to_batches()
-        line += len(lines)
+            case when fields is null and _line > 0 then 'not a JSON object' end as _error,
+            case when fields is null then rtrim(_text, chr(10) || chr(13)) end as _text
+        from exact
+        """,
+        batches,
+    )
 
 
-def _lines(file: File, encoding: str) -> Iterator[pa.Array]:
-    """The file's lines, in arrays of some megabytes."""
-    rest = ""
-    with (
-        open_file(file) as stream,
-        io.TextIOWrapper(stream, encoding, errors="replace", newline="\n") as text,
-    ):
-        while chunk := text.read(CHUNK):
-            head, newline, tail = (rest + chunk).rpartition("\n")
-            if newline:
-                yield pa.array(head.split("\n"), pa.string())
-            rest = tail
-    if rest:
-        yield pa.array([rest], pa.string())
+def _keys(texts: pa.Array) -> set[str]:
+    lines = pa.table({"_text": texts})  # noqa: F841 -- DuckDB finds it by its name
+    with duckdb.connect(":memory:") as connection:
+        keys = connection.execute(
+            "select distinct unnest(case when json_valid(_text) then json_keys(_text) end)"
+            " from lines"
+        ).fetchall()
+    return {key for (key,) in keys}
+
+
+def _lines(file: File, table: Table) -> Iterator[pa.Array]:
+    """The file's lines as UTF-8, their ends included, in arrays of some megabytes."""
+    encoding = None if file.lines else table.encoding
+    with open_file(file) as stream:
+        head = stream.read(len(_BOM))
+    if encoding is None and head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        encoding = "utf-16"
+    # only where it isn't what nearly all files are, the whole file is looked at
+    otherwise = cache(lambda: "utf-8" if file.lines else encoding_of(file, table))
+    stream = open_file(file)
+    if encoding:
+        # an encoding of which the decoder knows where its lines end
+        stream = io.BufferedReader(Utf8(stream, encoding), CHUNK)
+    with stream:
+        rest = [stream.read(len(_BOM)).removeprefix(_BOM)]
+        while chunk := stream.read(CHUNK):
+            cut = chunk.rfind(b"\n") + 1
+            if cut:
+                yield _split(_utf8(b"".join([*rest, chunk[:cut]]), otherwise))
+                rest = []
+            rest.append(chunk[cut:])
+        if any(rest):
+            yield _split(_utf8(b"".join(rest), otherwise))
+
+
+def _utf8(lines: bytes, otherwise: Callable[[], str]) -> bytes:
+    """Lines as UTF-8, which they nearly always are; `otherwise` says what else they are."""
+    try:
+        if not lines.isascii():
+            lines.decode()
+        return lines
+    except UnicodeDecodeError:
+        return lines.decode(otherwise(), "replace").encode()
+
+
+def _split(text: bytes) -> pa.Array:
+    ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n")) + 1
+    if not len(ends) or ends[-1] < len(text):
+        ends = np.append(ends, len(text))
+    offsets = pa.py_buffer(np.concatenate([[0], ends]).astype(np.int32))
+    return pa.Array.from_buffers(pa.string(), len(ends), [None, offsets, pa.py_buffer(text)])

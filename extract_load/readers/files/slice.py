@@ -1,33 +1,22 @@
 """A slice: the files that land together, as one stream of rows."""
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
 from extract_load.declaration import Table
-from extract_load.readers.files.delimited import read_delimited
+from extract_load.readers.files import json_lines
 from extract_load.readers.files.file import File
-from extract_load.readers.files.json_lines import read_json_lines
-from extract_load.readers.files.parquet import parquet_types, read_parquet
+from extract_load.readers.files.formats import format_of, named_values, reason, rows_of
+from extract_load.readers.files.parquet import parquet_types, query_of
 from extract_load.readers.marks import MARKS, completed
+from extract_load.readers.scan import Scan
 
 _SLICE_BYTES = 128 * 1024 * 1024
 _SLICE_FILES = 1000
-_FORMATS = {
-    "csv": "csv",
-    "tsv": "csv",
-    "txt": "csv",
-    "jsonl": "jsonl",
-    "ndjson": "jsonl",
-    "parquet": "parquet",
-}
-# each takes the file, its table, and a set that it adds undeclared columns to
-_READERS = {"csv": read_delimited, "jsonl": read_json_lines, "parquet": read_parquet}
 
 
 @dataclass
@@ -40,41 +29,38 @@ class Slice:
     failed: dict[str, str] = field(default_factory=dict)
     undeclared: set[str] = field(default_factory=set)
 
-    def read(self) -> pa.RecordBatchReader:
-        """All rows of the slice as one stream; a file that breaks is noted and left."""
-        schema = self._schema()
+    def read(self) -> Scan | pa.RecordBatchReader:
+        """All rows of the slice; a file that breaks is noted and left."""
+        if self.format in ("json", "jsonl"):
+            columns = [(name, pa.string()) for name in ("_text", *self.table.name_columns)]
+            marks = [mark for mark in MARKS if mark[0] in ("_file", "_line")]
+            return json_lines.scanned(self.table, self._batches(pa.schema([*columns, *marks])))
+        if self.format == "parquet":
+            query = query_of(self.files, self.table, self.undeclared)
+            if query is not None:
+                return Scan(query, otherwise=lambda: self._batches(self._schema()))
+        return self._batches(self._schema())
+
+    def _batches(self, schema: pa.Schema) -> pa.RecordBatchReader:
 
         def batches() -> Iterator[pa.RecordBatch]:
             for file in self.files:
                 try:
-                    named = _named(file, self.table)
-                    yield from completed(self._rows(file), file.name, named, schema)
+                    named = {} if file.bare else named_values(file, self.table)
+                    rows = rows_of(file, self.table, self.format, self.undeclared)
+                    yield from completed(rows, file.name, named, schema)
                 except (OSError, EOFError, ValueError, pa.ArrowException, duckdb.Error) as error:
-                    self.failed[file.name] = str(error).splitlines()[0][:200]
+                    self.failed[file.name] = reason(error)
 
         return pa.RecordBatchReader.from_batches(schema, batches())
 
     def _schema(self) -> pa.Schema:
         types = {column.name: pa.string() for column in self.table.landed}
         if self.format == "parquet":
-            with suppress(
-                OSError, pa.ArrowException
-            ):  # an unreadable file is noted when its rows are read
-                types |= parquet_types(self.files[0], self.table)
+            # an unreadable file is noted when its rows are read
+            with suppress(OSError, pa.ArrowException, StopIteration):
+                types |= parquet_types(next(f for f in self.files if f.has_rows), self.table)
         return pa.schema([*types.items(), *MARKS])
-
-    def _rows(self, file: File) -> Iterator[pa.RecordBatch]:
-        return _READERS[self.format](file, self.table, self.undeclared)
-
-
-def _named(file: File, table: Table) -> dict[str, str]:
-    """Columns whose value stands in the file's name."""
-    if not table.name_pattern:
-        return {}
-    match = re.fullmatch(table.name_pattern, Path(file.name).name)
-    if match is None:
-        raise ValueError(f"the name doesn't match name_pattern {table.name_pattern}")
-    return match.groupdict()
 
 
 def slices(table: Table, files: Iterable[File]) -> Iterator[Slice]:
@@ -83,26 +69,19 @@ def slices(table: Table, files: Iterable[File]) -> Iterator[Slice]:
     kind: object = None
     size = 0
     for file in files:
-        form = _format(table, file)
+        form = format_of(table, file)
         mine: object = form
-        if form == "parquet":
+        if not file.has_rows and group:
+            mine = kind
+        elif form == "parquet":
             try:
                 mine = (form, tuple(sorted(parquet_types(file, table).items())))
             except (OSError, pa.ArrowException):
                 mine = (form, file.name)
         if group and (mine != kind or size > _SLICE_BYTES or len(group) >= _SLICE_FILES):
-            yield Slice(table, group, _format(table, group[0]))
+            yield Slice(table, group, format_of(table, group[0]))
             group, size = [], 0
         group.append(file)
         kind, size = mine, size + file.size
     if group:
-        yield Slice(table, group, _format(table, group[0]))
-
-
-def _format(table: Table, file: File) -> str:
-    if table.format:
-        return table.format
-    for suffix in reversed(Path(file.name).suffixes):
-        if suffix.lstrip(".") in _FORMATS:
-            return _FORMATS[suffix.lstrip(".")]
-    return "csv"
+        yield Slice(table, group, format_of(table, group[0]))
