@@ -118,8 +118,7 @@ class _Unread:
         before = self._known.get(file.name)
         if before is None or (before.size, before.modified) != (file.size, file.modified):
             return False
-        content = before.digest[1:]
-        return before.digest[:1] != _SAME or content in self._homes or content in self._lost
+        return before.digest[:1] != _SAME or before.digest[1:] in self._homes
 
     def _parts(self, file: files.File, wanted: bool) -> Iterator[files.File]:
         try:

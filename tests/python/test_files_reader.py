@@ -423,6 +423,23 @@ def test_a_changed_file_replaces_its_own_rows(lab: Lab) -> None:
     assert lab.ledger_balances()
 
 
+@on_engines("duckdb", "postgres")
+def test_a_rejected_row_does_not_keep_the_row_that_stood_on_its_line(lab: Lab) -> None:
+    declare(lab)
+    drop(lab, "a.csv", HEADER + "a,1,,\nb,2,,\nc,3,,\n")
+    counts(lab)
+    drop(lab, "a.csv", HEADER + "x,bad,,\nb,2,,\nbroken\n")
+    assert counts(lab) == (3, 0, 2, 1, 2)
+    assert rows(lab) == [("b", 2, None)]
+    assert [line for _, line, _ in quarantine(lab)] == [2, 4]
+    # and back: the rows come in as new ones
+    drop(lab, "a.csv", HEADER + "a,1,,\nb,2,,\nc,3,,\n")
+    assert counts(lab) == (3, 2, 0, 1, 0)
+    assert rows(lab) == [("a", 1, None), ("b", 2, None), ("c", 3, None)]
+    assert quarantine(lab) == []
+    assert lab.ledger_balances()
+
+
 def test_replay_brings_rows_in_after_a_fix(lab: Lab) -> None:
     declare(lab)
     drop(lab, "a.csv", HEADER + "a,1,,\nb,2.5,,\n")
@@ -595,6 +612,19 @@ def test_parquet_lands_typed_also_where_a_file_has_another_type(lab: Lab) -> Non
 
 
 @on_engines("duckdb")
+def test_parquet_with_texts_that_are_no_utf8_is_quarantined(lab: Lab) -> None:
+    declare(lab, text=CSV.replace('"*.csv*"', '"*.parquet"'))
+    texts = pa.array([b"\xff\xfe", b"x"]).view(pa.binary())
+    broken = pa.Array.from_buffers(pa.string(), 2, texts.buffers())
+    base = {"amount": [1, 2], "seen_at": [None, None], "note": ["x", "y"]}
+    pq.write_table(pa.table({"code": broken, **base}), lab.files / "1.parquet")
+    pq.write_table(pa.table({"code": ["a", "b"], **base}), lab.files / "2.parquet")
+    assert counts(lab)[0] == 3
+    assert [(file, line) for file, line, _ in quarantine(lab)] == [("1.parquet", None)]
+    assert rows(lab) == [("a", 1, "x"), ("b", 2, "y")]
+
+
+@on_engines("duckdb")
 def test_rows_from_the_future_are_quarantined(lab: Lab) -> None:
     declare(lab, "future: seen_at")
     drop(lab, "a.csv", HEADER + "a,1,2099-01-01 00:00:00,\nb,1,2026-01-01 00:00:00,\n")
@@ -635,6 +665,13 @@ def test_utf_16_is_known_by_its_mark(lab: Lab, encoding: str) -> None:
     drop(lab, "a.csv", mark + HEADER + "굿닥,1,,똠방각하\n", encoding)
     assert counts(lab) == (1, 1, 0, 0, 0)
     assert rows(lab, "code, note") == [("굿닥", "똠방각하")]
+
+
+@on_engines("duckdb")
+def test_a_mark_before_declared_utf8_is_no_part_of_the_first_header(lab: Lab) -> None:
+    declare(lab, "encoding: UTF-8")
+    drop(lab, "a.csv", HEADER + "굿닥,1,,\n", "utf-8-sig")
+    assert counts(lab) == (1, 1, 0, 0, 0)
 
 
 @on_engines("duckdb")

@@ -247,7 +247,9 @@ def test_one_line_and_no_secret_where_a_bucket_cannot_be_read(
     bucket = Bucket(lab, "s3://drops/in", "{}")
     retries = "config_kwargs: {retries: {max_attempts: 0}, connect_timeout: 1}"
     cases = {
-        f"{{endpoint_url: 'http://127.0.0.1:9', {secret}, {retries}}}": "EndpointConnectionError",
+        f"{{endpoint_url: 'http://127.0.0.1:9/${{CANARY}}', {secret}, {retries}}}": (
+            "EndpointConnectionError"
+        ),
         f"{{nonsense: '${{CANARY}}', {secret}}}": "TypeError",
         f"{{endpoint_url: '{moto}', {secret}}}": "no such bucket",
     }

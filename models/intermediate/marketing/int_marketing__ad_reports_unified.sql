@@ -53,19 +53,21 @@ media as (
 
 ),
 
--- An extraction tells by its window what it read: a day without rows in it has none.
+-- An extraction tells by its window what it read of the accounts in it: a day without rows has
+-- none. An account that is missing altogether was not read; without any account, none had rows.
 extractions as (
 
     select
         medium,
         level,
+        account_id,
         extracted_on,
         window_from,
         window_to,
         max(load_id) as load_id
     from reports
     where not is_deleted
-    group by medium, level, extracted_on, window_from, window_to
+    group by medium, level, account_id, extracted_on, window_from, window_to
 
 ),
 
@@ -74,10 +76,11 @@ reported_days as (
     select
         medium,
         level,
+        account_id,
         stat_date
     from reports
     where not is_deleted
-    group by medium, level, stat_date
+    group by medium, level, account_id, stat_date
 
 ),
 
@@ -85,13 +88,18 @@ ranked_extractions as (
 
     select
         reported_days.stat_date,
+        reported_days.account_id,
         extractions.medium,
         extractions.level,
         extractions.extracted_on,
         extractions.window_from,
         extractions.window_to,
         row_number() over (
-            partition by extractions.medium, extractions.level, reported_days.stat_date
+            partition by
+                extractions.medium,
+                extractions.level,
+                reported_days.account_id,
+                reported_days.stat_date
             order by
                 extractions.extracted_on desc nulls last,
                 extractions.load_id desc nulls last,
@@ -102,6 +110,10 @@ ranked_extractions as (
     inner join extractions
         on reported_days.medium = extractions.medium
         and reported_days.level = extractions.level
+        and (
+            reported_days.account_id = extractions.account_id
+            or extractions.account_id is null
+        )
         and reported_days.stat_date between extractions.window_from and extractions.window_to
 
 ),
@@ -130,6 +142,7 @@ filled as (
     left join newest_extractions
         on reports.medium = newest_extractions.medium
         and reports.level = newest_extractions.level
+        and coalesce(reports.account_id, '') = coalesce(newest_extractions.account_id, '')
         and reports.stat_date = newest_extractions.stat_date
         and reports.extracted_on = newest_extractions.extracted_on
         and reports.window_from = newest_extractions.window_from
