@@ -1,6 +1,7 @@
 """What an operator meets: one-line errors that say what to do, exit codes, JSON."""
 
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,68 @@ def test_sources_check_names_file_and_line(goodoc: Goodoc, drops: Path) -> None:
     broken.write_text(SOURCE.replace("string none", "string"))
     result = goodoc("sources", "check")
     assert result.returncode == 1 and "drops.yml:9:" in result.stderr
+
+
+def test_sources_check_tries_each_kind_of_source_and_goes_on(
+    goodoc: Goodoc, drops: Path, tmp_path: Path
+) -> None:
+    folder = Path(goodoc.environment["GOODOC_SOURCES"])
+    table = "description: One row is a row.\n    key: [id]\n    mode: full\n"
+    shop = f"""\
+source: shop
+description: A shop.
+reader: database
+connection: sqlite:///{tmp_path}/shop.sqlite
+tables:
+  orders:
+    {table}    columns: {{id: bigint none, note: string none}}
+  items:
+    {table}    columns: {{id: bigint none}}
+"""
+    (folder / "shop.yml").write_text(shop)
+    (folder / "tapped.yml").write_text(f"""\
+source: tapped
+description: A tap.
+reader: singer
+tap: {{executable: tap-that-is-not-there}}
+tables:
+  rows:
+    {table}    columns: {{id: bigint none}}
+""")
+    (folder / "web.yml").write_text(f"""\
+source: web
+description: An API that is down.
+reader: rest
+client: {{base_url: "http://127.0.0.1:9", paginator: single_page, retry: {{attempts: 1}}}}
+tables:
+  rows:
+    {table}    endpoint: {{path: rows, data_selector: $}}
+    columns: {{id: bigint none}}
+""")
+    with sqlite3.connect(tmp_path / "shop.sqlite") as connection:
+        connection.execute("create table orders (id integer)")
+        connection.execute("create table items (id integer, price integer)")
+    found = json.loads(goodoc("sources", "check", "--json").stdout)
+    assert [problem.removeprefix(f"{folder}/").split(":")[:2] for problem in found["problems"]] == [
+        ["shop.yml", "6"], ["tapped.yml", "4"], ["web.yml", "4"],
+    ]  # fmt: skip
+    missing, tap, web = found["problems"]
+    assert "table orders lacks declared column note" in missing
+    assert "tap-that-is-not-there is not on the PATH" in tap
+    assert "127.0.0.1" in web and "Traceback" not in web
+    assert found["notes"] == [
+        f"{folder}/shop.yml:11: items: column price has no privacy class and does not land"
+    ]
+
+
+def test_status_says_what_is_stale(goodoc: Goodoc, drops: Path) -> None:
+    declaration = Path(goodoc.environment["GOODOC_SOURCES"]) / "drops.yml"
+    declaration.write_text(SOURCE.replace("tables:", "defaults: {fresh_within: 1d}\ntables:"))
+    goodoc("load")
+    assert "stale" not in goodoc("status").stdout
+    declaration.write_text(SOURCE.replace("tables:", "defaults: {fresh_within: 0s}\ntables:"))
+    assert "drops.rows: stale, its last load is older than 0:00:00" in goodoc("status").stdout
+    assert json.loads(goodoc("status", "--json").stdout)[0]["is_stale"] is True
 
 
 def test_a_failing_source_gives_its_line_and_exit_code_one(goodoc: Goodoc, drops: Path) -> None:
