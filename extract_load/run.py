@@ -118,7 +118,8 @@ def _one_line(error: Exception) -> str:
     text = (str(error).strip() or type(error).__name__).splitlines()[0]
     quoting = (duckdb.ConversionException, duckdb.OutOfRangeException)
     # class 22 of SQLSTATE is bad data too
-    if isinstance(error, quoting) or (getattr(error, "sqlstate", "") or "").startswith("22"):
+    quoted = isinstance(error, quoting) or "Invalid string encoding" in text
+    if quoted or (getattr(error, "sqlstate", "") or "").startswith("22"):
         text = "a value doesn't fit its column"
     return text[:300]
 

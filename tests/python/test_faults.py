@@ -56,13 +56,13 @@ sys.path.insert(0, {tests!r})
 from engines import open_warehouse
 from extract_load import load, read_sources
 from extract_load.loader import conform
-from extract_load.readers import files
+from extract_load.readers.files import slice as file_slice
 
 owner_name, function, moment, occurrence = {point!r}
 warehouse = open_warehouse({engine!r}, {place!r})
 owner = {{
-    "Lander": conform.Lander, "Warehouse": type(warehouse), "SQL": type(warehouse), "files": files,
-    "Sent": type(getattr(warehouse, "client", None)),
+    "Lander": conform.Lander, "Warehouse": type(warehouse), "SQL": type(warehouse),
+    "slice": file_slice, "Sent": type(getattr(warehouse, "client", None)),
 }}[owner_name]
 statement = function if owner_name in ("SQL", "Sent") else None
 function = "query" if statement else function
@@ -85,7 +85,7 @@ with warehouse:
 """
 
 LANDING = [
-    ("files", "_read_csv", "before", 2),  # while a slice is being read
+    ("slice", "rows_of", "before", 2),  # while a slice is being read
     ("Lander", "land", "before", 2),  # between tables
     ("Lander", "land", "after", 1),  # landed, nothing committed
 ]

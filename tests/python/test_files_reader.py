@@ -840,14 +840,19 @@ def test_cells_of_a_workbook_land_as_what_they_say(lab: Lab) -> None:
 
 
 @on_engines("duckdb")
-def test_cells_that_do_not_say_what_they_show_cost_their_row(lab: Lab) -> None:
+@pytest.mark.parametrize("chunk", [128, 160, 199, 2**23])
+def test_cells_that_do_not_say_what_they_show_cost_their_row(
+    lab: Lab, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("extract_load.readers.files.workbook._CHUNK", chunk)
+
     def change(_: Any, sheet: Any) -> None:
         sheet["B3"] = "#N/A"
         sheet["B4"] = "=1+1"
         sheet.merge_cells("A5:A6")
 
     declare(lab, text=XLSX)
-    content = workbook([NAMES, *([f"c{n}", n, None, None] for n in range(2, 8))], change)
+    content = workbook([NAMES, *([f"c{n}", n, None, "x"] for n in range(2, 8))], change)
     (lab.files / "a.xlsx").write_bytes(content)
     assert counts(lab) == (6, 2, 4, 0, 0)
     assert [reason for _, _, reason in quarantine(lab)] == [

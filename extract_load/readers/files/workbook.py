@@ -110,9 +110,10 @@ def _whole_cells(stream: BinaryIO) -> Iterator[bytes]:
     rest = b""
     while chunk := stream.read(_CHUNK):
         text = rest + chunk
-        cut = max(text.rfind(b"<c "), text.rfind(b":c "), 0) or len(text)
-        yield text[: cut - 1]
-        rest = text[cut - 1 :]
+        last = max(text.rfind(b"<c "), text.rfind(b"<", 0, text.rfind(b":c ") + 1))
+        cut = last if last >= 0 else max(text.rfind(b"<"), 0)
+        yield text[:cut]
+        rest = text[cut:]
         if len(rest) > _CHUNK * 2:
             raise ValueError(f"a cell of more than {_CHUNK * 2:,} bytes")
     yield rest
