@@ -13,8 +13,8 @@ _LIBRARIES = ("duckdb", "pyarrow", "adbc-driver-postgresql", "dlt", "connectorx"
 _WIDTH, _BAR, _LEFT = 760, 22, 250
 
 
-def page(contests: Sequence[Contest], small: bool) -> str:
-    """The measurements as Markdown."""
+def page(contests: Sequence[Contest], small: bool, load: float) -> str:
+    """The measurements as Markdown; `load` is the machine's load average before them."""
     head = (
         "# Benchmarks\n\nWritten by `make bench`. Each figure stands beside the least that the same"
         " work takes, measured in turns with it on the same machine: *alone* copies the rows into a"
@@ -38,17 +38,17 @@ def page(contests: Sequence[Contest], small: bool) -> str:
                 f" {'' if wanted is None else f'≥ {wanted:g} ×'} |"
                 f" {contest.work(name):.2f} µs | {contest.memory(name) / 2**20:,.0f} MiB |"
             )
-    return head + "\n".join(lines) + "\n\n" + _circumstances(contests)
+    return head + "\n".join(lines) + "\n\n" + _circumstances(contests, load)
 
 
-def _circumstances(contests: Sequence[Contest]) -> str:
+def _circumstances(contests: Sequence[Contest], load: float) -> str:
     rounds = len(contests[0].runs[contests[0].ours])
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _LIBRARIES)
     return (
         f"Median of {rounds}. {datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores"
         f" ({platform.machine()}), {memory:.0f} GiB, {platform.system()},"
-        f" Python {platform.python_version()}, {versions}.\n"
+        f" load average before {load:.1f}, Python {platform.python_version()}, {versions}.\n"
     )
 
 

@@ -18,7 +18,6 @@ _catalogs: dict[str, tuple[str, dict[str, Any]]] = {}
 
 
 def load_table(source: Source, table: Table, run: Run, report: TableReport) -> Iterator[Counts]:
-    singer.remove_left_overs(run.folder)
     full = table.mode == "full"
     # equal rows without a key are told apart by their number in the slice, so it is one slice
     whole = source.identity(table) == "content"

@@ -212,13 +212,9 @@ class _SQLite(_Adbc):
         return dict(self._rows(query, (table.name,)))
 
     def _value(self, column: str, kind: str) -> str:
-        text = f"cast({column} as text)"
-        # a cast keeps 15 digits of a number, and takes a blob's bytes for text
-        return (
-            f"case typeof({column}) when 'blob' then '\\x' || lower(hex({column}))"
-            f" when 'real' then case when cast({text} as real) = {column} then {text}"
-            f" else printf('%!.17g', {column}) end else {text} end"
-        )
+        # a cast would take a blob's bytes for text
+        blob = f"'\\x' || lower(hex({column}))"
+        return f"case typeof({column}) when 'blob' then {blob} else cast({column} as text) end"
 
     def _stream(self, table: Table, columns: list[str], window: Window) -> pa.RecordBatchReader:
         # The driver takes a column's type from its first rows. A first row of texts settles it,

@@ -34,7 +34,6 @@ _CHUNK = 16 * 1024 * 1024
 _LONGEST_LINE = 64 * 1024 * 1024
 _PAUSE = 2.0  # a slow tap's messages are taken after this many seconds, however few they are
 _SILENCE = 3600.0  # a tap that says nothing for so long hangs
-_FOLDER = "tap-"
 
 # Where the system can, a tap dies with us, also when we are killed. Python's own hook for this
 # would run between fork and exec, where threads of ours may hold locks.
@@ -50,17 +49,12 @@ os.execv(sys.argv[1], sys.argv[1:])
 # Numbers whose text DuckDB's JSON would change, because it reads them as doubles. Also matches
 # some that it wouldn't, and texts that look alike: these only cost the slower way.
 _INEXACT = r"[:\[,]\s*(-?([0-9]+\.[0-9]+0[,\]}\s]|[0-9.]{16,}|[0-9.]+[eE])|-0[,\]}\s])"
-_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)')
+_NUMBER = r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
+_TOKEN = rf'("(?:[^"\\]|\\.)*")|({_NUMBER})'
 # what each executable calls its catalog: asked once, for a tap may take seconds to start
 _options: dict[str, list[str]] = {}
 # no text of a source can hold it by chance
-_MARK = f"number-{secrets.token_hex(8)}:"
-
-
-def remove_left_overs(folder: Path) -> None:
-    """Removes what taps of a killed run left in `folder`: their config held secrets."""
-    for left_over in folder.glob(f"{_FOLDER}*"):
-        shutil.rmtree(left_over, ignore_errors=True)
+_OPEN, _CLOSE = (f"number-{secrets.token_hex(8)}:" for _ in range(2))
 
 
 def exact_numbers(lines: pa.Array) -> pa.Array:
@@ -71,16 +65,16 @@ def exact_numbers(lines: pa.Array) -> pa.Array:
     risky = pc.match_substring_regex(lines, _INEXACT)
     if not pc.any(risky).as_py():
         return lines
-    marked = [
-        _TOKENS.sub(lambda found: f'"{_MARK}{found[1]}"' if found[1] else found[0], line)
-        for line in lines.filter(risky).to_pylist()
-    ]
-    return pc.replace_with_mask(lines, risky, pa.array(marked, lines.type))
+    # the marks come after texts too, for a replacement can't choose, and are taken away again
+    marked = pc.replace_substring_regex(lines.filter(risky), _TOKEN, rf"\1{_OPEN}\2{_CLOSE}")
+    for before, after in ((_OPEN + _CLOSE, ""), (_OPEN, f'"{_OPEN}'), (_CLOSE, f'{_CLOSE}"')):
+        marked = pc.replace_substring(marked, before, after)
+    return pc.replace_with_mask(lines, risky, marked)
 
 
 def unmarked(text: str) -> str:
     """SQL for an extracted text with its numbers as the source wrote them."""
-    return f"""regexp_replace({text}, '"?{_MARK}([0-9.eE+-]+)"?', '\\1', 'g')"""
+    return f"""regexp_replace({text}, '"?{_OPEN}([^:]*){_CLOSE}"?', '\\1', 'g')"""
 
 
 # -- the process -----------------------------------------------------------------------------------
@@ -183,7 +177,7 @@ def open_tap(source: Source, folder: Path) -> Iterator["Tap"]:
     executable = shutil.which(source.tap.executable)
     if executable is None:
         raise ReadError(f"{source.tap.executable} is not on the PATH: install this tap")
-    place = Path(tempfile.mkdtemp(prefix=_FOLDER, dir=folder)).resolve()  # mode 0700
+    place = Path(tempfile.mkdtemp(prefix="tap-", dir=folder)).resolve()  # mode 0700
     try:
         tap = Tap(source, str(Path(executable).absolute()), place)
         tap.config = tap.write("config", config)
@@ -404,6 +398,10 @@ class Stream:
         self._activated: tuple[int, str] = (0, "")
         self._versions: set[str] = set()
         self.unknown: set[str] = set()
+        theirs = (_theirs(table, column.name) for column in table.landed)
+        # JSON pointers, in which only these two need care
+        values = (name.replace("~", "~0").replace("/", "~1") for name in theirs)
+        self._paths = [*_ENVELOPE, *(f"/record/{value}" for value in values)]
         self._connection = duckdb.connect(":memory:")
         self._schema = pa.schema(
             [
@@ -466,7 +464,7 @@ class Stream:
         exact = exact_numbers(lines)
         numbered = pa.table({"_line": numbers, "_text": lines, "_exact": exact})
         self._connection.register("lines", numbered)
-        self._connection.execute(_MESSAGES, {"names": sorted(self._names)})
+        self._connection.execute(_MESSAGES, {"names": sorted(self._names), "paths": self._paths})
         self._take_control()
         return self._records(exact is not lines)
 
@@ -503,12 +501,7 @@ class Stream:
 
     def _records(self, marked: bool) -> pa.Table:
         names = [column.name for column in self._table.landed]
-        # JSON pointers, in which only these two need care
-        paths = [
-            "/record/" + _theirs(self._table, name).replace("~", "~0").replace("/", "~1")
-            for name in names
-        ]
-        values = [f"fields[{n}]" for n in range(1, len(names) + 1)]
+        values = [f"parts[{n}]" for n in range(len(_ENVELOPE) + 1, len(_ENVELOPE) + len(names) + 1)]
         if marked:
             values = [unmarked(value) for value in values]
         keys = [value for name, value in zip(names, values, strict=True) if name in self._table.key]
@@ -518,11 +511,11 @@ class Stream:
             with records as (
                 select
                     *,
-                    json_extract_string(_json, $paths) as fields,
                     case
                         when kind is null then 'no Singer message'
                         when stream is null then 'a RECORD without its stream'
-                        when json_type(_json, '$.record') is distinct from 'OBJECT'
+                        when coalesce({", ".join(values)}) is null
+                            and json_type(_exact, '/record') is distinct from 'OBJECT'
                             then 'a RECORD without its record'
                         when _line < $schema_line then 'a RECORD before its SCHEMA'
                     end as broken
@@ -540,32 +533,26 @@ class Stream:
             from records
         """
         first = self._schema_line or self._line
-        parameters = {"paths": paths, "schema_line": first}
-        rows = self._connection.sql(query, params=parameters).to_arrow_table()
+        rows = self._connection.sql(query, params={"schema_line": first}).to_arrow_table()
         ((last, versions),) = self._connection.execute(
-            "select max(_line), list(distinct coalesce(_json ->> '$.version', ''))"
-            " from messages where kind = 'RECORD'"
+            "select max(_line), list(distinct coalesce(version, '')) from messages"
+            " where kind = 'RECORD'"
         ).fetchall()
         self._last_record = last or self._last_record
         self._versions |= set(versions or ())
         return rows.cast(self._schema)
 
 
+_ENVELOPE = ("/type", "/stream", "/version")
 # Messages of our stream and those of none. A line of another stream is not ours.
 _MESSAGES = """
     create or replace temp table messages as
     with parsed as (
-        select *, case when json_valid(_exact) then _exact end as _json
+        select *, try(json_extract_string(_exact, $paths)) as parts
         from lines
         where trim(_text, chr(9) || chr(13) || ' ') <> ''
     ),
-    typed as (
-        select
-            *,
-            json_extract_string(_json, '$.type') as kind,
-            json_extract_string(_json, '$.stream') as stream
-        from parsed
-    )
+    typed as (select *, parts[1] as kind, parts[2] as stream, parts[3] as version from parsed)
     select * from typed where kind is null or stream is null or stream in $names
 """
 _UNKNOWN = """

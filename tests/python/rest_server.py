@@ -2,18 +2,18 @@
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import sleep  # by name: tests replace `time.sleep`
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 
 @dataclass
 class Asked:
-    """A request as it came in; `at` is when, in seconds."""
+    """A request as it came in."""
 
     method: str
     target: str  # path and query as they came
@@ -21,7 +21,6 @@ class Asked:
     query: dict[str, str]
     headers: dict[str, str]  # names in lower case
     body: bytes
-    at: float
 
     @property
     def json(self) -> Any:
@@ -95,7 +94,6 @@ def serving() -> Iterator[Server]:
                 dict(parse_qsl(parts.query, keep_blank_values=True)),
                 {name.lower(): value for name, value in self.headers.items()},
                 self.rfile.read(length),
-                time.monotonic(),
             )
             server.asked.append(asked)
             answer = server.answer(asked)
@@ -111,7 +109,7 @@ def serving() -> Iterator[Server]:
                     for byte in data:
                         self.wfile.write(bytes([byte]))
                         self.wfile.flush()
-                        time.sleep(answer.drip)
+                        sleep(answer.drip)
                 else:
                     self.wfile.write(data)
             except OSError:  # the other side has had enough

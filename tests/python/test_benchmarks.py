@@ -36,7 +36,8 @@ def test_a_ratio_is_of_the_medians() -> None:
         "floor": [Run(100, seconds, 1e-4, 2**20) for seconds in (1.0, 2.0, 50.0)],
         "goodoc": [Run(100, seconds, 3e-4, 2**21) for seconds in (4.0, 0.1, 60.0)],
     }
-    text = page([contest], small=False)
+    text = page([contest], small=False, load=0.5)
     assert "| Work | 100 | floor | 50 | 0.50 × | ≥ 0.6 × | 1.00 µs | 1 MiB |" in text
     assert "| Work | 100 | goodoc | 25 |  |  | 3.00 µs | 2 MiB |" in text
+    assert "load average before 0.5" in text
     assert "<svg" in chart([contest])

@@ -23,6 +23,7 @@ from extract_load.readers.rest.grammar import Body
 from extract_load.readers.rest.guard import Number, exact_json
 
 _BATCH_BYTES = 16 * 1024 * 1024
+_encoded = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Rows:
@@ -86,13 +87,13 @@ def _text(value: Any) -> str | None:
 
 def _json(value: Any) -> str:
     if isinstance(value, dict):
-        parts = (f"{json.dumps(k, ensure_ascii=False)}:{_json(v)}" for k, v in value.items())
+        parts = (f"{_encoded(name)}:{_json(part)}" for name, part in value.items())
         return "{" + ",".join(parts) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(_json, value)) + "]"
     if isinstance(value, Number):
         return value.text
-    return json.dumps(value, ensure_ascii=False)
+    return _encoded(value)
 
 
 def _texts(values: list[str | None]) -> pa.Array:
