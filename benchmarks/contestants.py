@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from benchmarks import events, orders
+from benchmarks.contest import needs
 
 TYPES = {
     name: {"string": "varchar", "timestamp": "timestamptz"}.get(kind.split()[0], kind.split()[0])
@@ -40,11 +41,13 @@ tables:
 """
 
 
+@needs("extract_load")
 def goodoc_events(place: str, folder: Path) -> int:
     """Our loader: identifiers replaced, resident numbers looked for, counted, in the ledger."""
     return _goodoc(_EVENTS, events.COLUMNS, place, folder)
 
 
+@needs("extract_load", "adbc_driver_postgresql.dbapi")
 def goodoc_orders(place: str, folder: Path) -> int:
     return _goodoc(_ORDERS, orders.COLUMNS, place, folder)
 
@@ -60,6 +63,7 @@ def json_floor(place: str, folder: Path) -> int:
     )
 
 
+@needs("pyarrow", "adbc_driver_postgresql.dbapi")
 def adbc_floor(place: str, folder: Path) -> int:
     """The driver's stream straight into a table."""
     from adbc_driver_postgresql import dbapi
@@ -70,10 +74,12 @@ def adbc_floor(place: str, folder: Path) -> int:
         return _inserted(folder, "select * from stream", stream=stream)
 
 
+@needs("dlt.sources.sql_database", "dlt.destinations", "psycopg2")
 def dlt_pyarrow(place: str, folder: Path) -> int:
     return _dlt(place, folder, "pyarrow")
 
 
+@needs("dlt.sources.sql_database", "dlt.destinations", "connectorx")
 def dlt_connectorx(place: str, folder: Path) -> int:
     return _dlt(place, folder, "connectorx")
 

@@ -184,7 +184,7 @@ def _typed(column: Column, schema: dict[str, str], table: Table) -> str:
         if column.type == "timestamp" and kind.startswith("TIMESTAMP"):
             zoned = kind.endswith("WITH TIME ZONE")
             return _utc(value if zoned else f"{value} at time zone '{table.time_zone}'")
-        if column.type == "bigint" and not kind.endswith("INT"):
+        if column.type == "bigint" and "INT" not in kind:
             return f"case when {value} = trunc({value}) then try_cast({value} as bigint) end"
         return f"try_cast({value} as {target})"
     exact = f"try_cast({value} as {target})"

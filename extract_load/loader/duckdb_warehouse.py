@@ -35,6 +35,8 @@ class DuckDBWarehouse(Warehouse):
             ) from None
         self.connection.execute("set timezone = 'UTC'")
         self.connection.execute("set enable_progress_bar = false")
+        # whole row groups are written as they come: less memory, and a smaller file
+        self.connection.execute("set preserve_insertion_order = false")
         if not read_only:
             path.chmod(0o600)
             self._make_ledger()

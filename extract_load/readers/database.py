@@ -52,7 +52,15 @@ def connect(source: Source) -> Iterator["Database"]:
         text = str(error).replace(url, "its connection").splitlines()[0]
         raise ReadError(f"source {source.source}: can't connect: {text}") from None
     with database.open:
-        yield database
+        try:
+            yield database
+        except Exception:
+            if database.problem is None:
+                raise
+            # else it would come as the error of whoever took the rows
+            raise ReadError(
+                f"source {source.source}: reading broke off: {database.problem}"
+            ) from None
 
 
 class Database:
@@ -60,6 +68,7 @@ class Database:
 
     def __init__(self) -> None:
         self.open = ExitStack()  # a stream lives no longer than its cursor
+        self.problem: ReadError | None = None  # why a stream broke off
         self._known: dict[str, dict[str, str]] = {}
 
     def undeclared(self, table: Table) -> list[str]:
@@ -426,6 +435,13 @@ class _Alchemy(Database):
         schema = pa.schema([(name, pa.string()) for name in names])
 
         def parts() -> Iterator[pa.RecordBatch]:
+            try:
+                yield from taken()
+            except ReadError as error:
+                self.problem = error
+                raise
+
+        def taken() -> Iterator[pa.RecordBatch]:
             with self._failures():
                 result = self.connection.execution_options(
                     stream_results=True, max_row_buffer=_BATCH

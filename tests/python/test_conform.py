@@ -301,15 +301,16 @@ def test_lines_keep_their_numbers_over_the_reader_s_chunks(
 ) -> None:
     monkeypatch.setattr(json_lines, "CHUNK", 1000)
     lab.declare(EVENTS, "events")
-    long = " " * 3000 + "{"
-    lines = [f'{{"name": "가{n}", "사용자": {n % 11}}}' for n in range(1, 1001)]
-    lines[9::10], lines[::10] = [""] * 100, [long] * 100
+    # some lines are longer than a chunk
+    names = {n: "가" * (1000 if n % 10 == 2 else 1) + str(n) for n in range(1, 1001)}
+    lines = [f'{{"name": "{name}", "사용자": {n % 11}}}' for n, name in names.items()]
+    lines[9::10], lines[::10] = [""] * 100, ["{"] * 100
     (lab.files / "a.jsonl").write_text("\ufeff" + "\r\n".join(lines), encoding="utf-8")
     (table,) = lab.load().tables
     assert (table.counts.read, table.counts.loaded, table.counts.quarantined) == (900, 800, 100)
     good = lab.query("select _line, name, member_id from raw_events.events order by _line")
     assert good == [
-        (n, f"가{n}", KEY.token(str(n % 11))) for n in range(1, 1001) if n % 10 not in (0, 1)
+        (n, name, KEY.token(str(n % 11))) for n, name in names.items() if n % 10 not in (0, 1)
     ]
     bad = lab.query("select line, masked_row from raw_ledger.quarantine order by line")
-    assert bad == [(n, long[:500]) for n in range(1, 1001) if n % 10 == 1]
+    assert bad == [(n, "{") for n in range(1, 1001) if n % 10 == 1]

@@ -240,6 +240,7 @@ def test_of_two_versions_in_a_run_the_later_one_lands(lab: Lab, tap: FakeTap) ->
     assert live(lab) == [(0, "version 297"), (1, "version 298"), (2, "version 299")]
 
 
+@on_engines("duckdb")
 def test_a_row_that_comes_again_changes_nothing_and_a_changed_one_replaces(
     lab: Lab, tap: FakeTap
 ) -> None:
@@ -633,6 +634,7 @@ def test_a_version_that_this_run_did_not_go_through_marks_nothing(
     assert len(live(lab)) == 2
 
 
+@on_engines("duckdb")
 @pytest.mark.parametrize("slices", ["one slice", "many slices"])
 def test_a_full_table_marks_what_vanished(
     lab: Lab, tap: FakeTap, slices: str, request: pytest.FixtureRequest
