@@ -56,6 +56,7 @@ class Move:
     load_id: int
     overlapping: bool  # whether any landed row can meet one that is already in raw
     any_erased: bool  # whether anybody was ever erased
+    repeats: bool = False  # whether a key is in the slice more than once, where that decides
 
     def __init__(self, dialect: Dialect, load: Load, raw: Relation, staged: Mapping[str, str]):
         self.dialect, self.load = dialect, load
@@ -79,6 +80,15 @@ class Move:
             met = f"select 1 from {self.raw}"
         erased = "exists (select 1 from raw_ledger.erased_people)"
         return f"select {self._last_load_id} + 1, exists ({met}), {erased}"
+
+    @property
+    def repetition(self) -> str | None:
+        """A second question, where its answer saves copying all rows: does a key come twice?"""
+        if self.overlapping or self.source.identity(self.table) != "key":
+            return None
+        key = self._column(self.key[0]) if len(self.key) == 1 else "_key"
+        landed = self.staged["landed"]
+        return f"select count(*) > count(distinct {key}) from {landed} where _reason is null"
 
     @property
     def counts(self) -> str:
@@ -149,8 +159,8 @@ class Move:
     @property
     def _decides(self) -> bool:
         """Whether there is anything to decide: else each accepted row is new."""
-        keyed = self.source.identity(self.table) == "key"
-        return keyed or self.overlapping or bool(self.any_erased and self.table.erase_by)
+        erases = self.any_erased and bool(self.table.erase_by)
+        return self.overlapping or self.repeats or erases
 
     @property
     def _incoming(self) -> str:

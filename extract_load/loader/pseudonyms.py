@@ -56,7 +56,7 @@ class PseudonymKey:
 
     def token(self, value: str) -> str:
         """The pseudonym of one value whose class is `pseudonym`, as `token` makes it in SQL."""
-        return hmac.new(self.secret, value.strip().encode(), hashlib.sha256).hexdigest()
+        return hmac.new(self.secret, value.strip(" ").encode(), hashlib.sha256).hexdigest()
 
     def install(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Puts the two HMAC pads into variables of an in-memory connection, never into SQL text."""

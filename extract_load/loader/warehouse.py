@@ -278,6 +278,8 @@ class Warehouse(Dialect, ABC):
         with self.staged(inputs) as relations:
             move = Move(self, load, raw_relation(load.source, load.table), relations)
             ((move.load_id, move.overlapping, move.any_erased),) = self.query(move.question)
+            if move.repetition:
+                ((move.repeats,),) = self.query(move.repetition)
             (counts,) = self.transact(move.statements(), move.counts)
         return Counts(*counts)
 

@@ -4,7 +4,6 @@ import copy
 import json
 import os
 import re
-import secrets
 import selectors
 import shutil
 import signal
@@ -22,10 +21,10 @@ from urllib.parse import quote
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from extract_load.declaration import Source, Table
 from extract_load.readers import ReadError
+from extract_load.readers.exact_numbers import unmarked, with_marks
 
 # A slice ends with the first of these, so that a run that is killed loses little.
 SLICE_BYTES = 128 * 1024 * 1024
@@ -46,35 +45,8 @@ except (AttributeError, OSError):
 os.execv(sys.argv[1], sys.argv[1:])
 """
 
-# Numbers whose text DuckDB's JSON would change, because it reads them as doubles. Also matches
-# some that it wouldn't, and texts that look alike: these only cost the slower way.
-_INEXACT = r"[:\[,]\s*(-?([0-9]+\.[0-9]+0[,\]}\s]|[0-9.]{16,}|[0-9.]+[eE])|-0[,\]}\s])"
-_NUMBER = r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
-_TOKEN = rf'("(?:[^"\\]|\\.)*")|({_NUMBER})'
 # what each executable calls its catalog: asked once, for a tap may take seconds to start
 _options: dict[str, list[str]] = {}
-# no text of a source can hold it by chance
-_OPEN, _CLOSE = (f"number-{secrets.token_hex(8)}:" for _ in range(2))
-
-
-def exact_numbers(lines: pa.Array) -> pa.Array:
-    """JSON texts, the numbers in them as marked texts where DuckDB would round or rewrite them.
-
-    `unmarked` takes the marks off what was extracted. Only lines at risk pay for this.
-    """
-    risky = pc.match_substring_regex(lines, _INEXACT)
-    if not pc.any(risky).as_py():
-        return lines
-    # the marks come after texts too, for a replacement can't choose, and are taken away again
-    marked = pc.replace_substring_regex(lines.filter(risky), _TOKEN, rf"\1{_OPEN}\2{_CLOSE}")
-    for before, after in ((_OPEN + _CLOSE, ""), (_OPEN, f'"{_OPEN}'), (_CLOSE, f'{_CLOSE}"')):
-        marked = pc.replace_substring(marked, before, after)
-    return pc.replace_with_mask(lines, risky, marked)
-
-
-def unmarked(text: str) -> str:
-    """SQL for an extracted text with its numbers as the source wrote them."""
-    return f"""regexp_replace({text}, '"?{_OPEN}([^:]*){_CLOSE}"?', '\\1', 'g')"""
 
 
 # -- the process -----------------------------------------------------------------------------------
@@ -461,7 +433,7 @@ class Stream:
             raise ReadError(f"line {self._line} of the tap has more than {_LONGEST_LINE:,} bytes")
         if not texts:
             return self._schema.empty_table()
-        exact = exact_numbers(lines)
+        exact = with_marks(lines)
         numbered = pa.table({"_line": numbers, "_text": lines, "_exact": exact})
         self._connection.register("lines", numbered)
         self._connection.execute(_MESSAGES, {"names": sorted(self._names), "paths": self._paths})

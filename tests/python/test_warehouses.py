@@ -123,7 +123,7 @@ def test_a_fault_in_the_middle_leaves_nothing_behind(
     assert table.error
     assert everything(lab) == before
     (table,) = lab.load().tables
-    assert (table.counts.loaded, table.counts.quarantined, table.counts.vanished) == (1, 1, 0)
+    assert (table.counts.loaded, table.counts.quarantined, table.counts.vanished) == (1, 1, 1)
     assert lab.ledger_balances()
 
 

@@ -2,7 +2,6 @@
 
 import codecs
 import io
-import secrets
 from collections.abc import Callable, Iterator
 from functools import cache
 
@@ -11,20 +10,15 @@ import numpy as np
 import pyarrow as pa
 
 from extract_load.declaration import Table
+from extract_load.readers.exact_numbers import INEXACT, marked, unmarked
 from extract_load.readers.files.file import File
 from extract_load.readers.files.opening import CHUNK, Utf8, encoding_of, open_file
 from extract_load.readers.scan import Scan, quoted
 
 _BOM = b"\xef\xbb\xbf"
 _SEEN_FOR_KEYS = 1000
-# DuckDB's JSON knows fractions and powers as doubles only, and no -0. Where one was read, itself or
-# in a nested value, and the line has one that would not stay as it is, the line's numbers are made
-# texts between these marks, which no text of a source can hold by chance.
-_OPEN, _CLOSE = (f"number-{secrets.token_hex(8)}:" for _ in range(2))
+# extracted texts that may have been numbers other than they look, or hold such
 _READ = r"(?s)^(?:-?[0-9]+(?:\.[0-9]+|e)|0$|[{\[].*[:\[,](?:-?[0-9]+[.e]|0[,\]}]))"
-_INEXACT = r"[:\[,]\s*(?:-0[,\]}\s]|-?(?:[0-9]+\.[0-9]+0[,\]}\s]|[0-9.]{16,}|[0-9.]+[eE]))"
-_NUMBER = r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
-_TOKEN = rf'("(?:[^"\\]|\\.)*")|({_NUMBER})'
 
 
 def read_json_lines(file: File, table: Table, undeclared: set[str]) -> Iterator[pa.RecordBatch]:
@@ -57,10 +51,6 @@ def scanned(table: Table, batches: pa.RecordBatchReader) -> Scan:
     # whether it starts like a number or a nested value costs less to ask
     starts = "({0} < ':' or starts_with({0}, '{{') or starts_with({0}, '['))"
     doubles = [f"{starts.format(t)} and regexp_matches({t}, {quoted(_READ)})" for t in texts]
-    marked = f"regexp_replace(_text, {quoted(_TOKEN)}, '\\1{_OPEN}\\2{_CLOSE}', 'g')"
-    for before, after in ((_OPEN + _CLOSE, ""), (_OPEN, f'"{_OPEN}'), (_CLOSE, f'{_CLOSE}"')):
-        marked = f"replace({marked}, '{before}', '{after}')"
-    unmarked = f"regexp_replace(v, '\"?{_OPEN}([^:]*){_CLOSE}\"?', '\\1', 'g')"
     return Scan(
         f"""
         with taken_apart as (
@@ -77,9 +67,10 @@ def scanned(table: Table, batches: pa.RecordBatchReader) -> Scan:
                 *,
                 case
                     when ({" or ".join(["false", *doubles])})
-                        and regexp_matches(_text, {quoted(_INEXACT)})
+                        and regexp_matches(_text, {quoted(INEXACT)})
                     then list_transform(
-                        json_extract_string({marked}, [{paths}]), lambda v: {unmarked})
+                        json_extract_string({marked("_text")}, [{paths}]),
+                        lambda v: {unmarked("v")})
                     else plain
                 end as fields
             from taken_apart
