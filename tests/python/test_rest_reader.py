@@ -1420,6 +1420,7 @@ def declare_body(lab: Lab, body: str) -> None:
         ("{format: ndjson}", LINES, '{"a":1.0}'),
         ("{format: ndjson}", zipped(a=gzip.compress(LINES)), '{"a":1.0}'),
     ],
+    ids=["plain", "mark", "gzip", "zip", "cp949", "no header", "lines", "gzip in zip"],
 )  # fmt: skip
 def test_tables_in_bodies(lab: Lab, server: Server, body: str, data: bytes, note: str) -> None:
     declare_body(lab, body)
