@@ -131,9 +131,9 @@ def has_resident_number(texts: list[str], instants: Sequence[str] = ()) -> str:
         bare += f" and coalesce({away} > {_SAME_TIME}, true)"
     # two cheap looks at every row, the costly one at what they leave
     looks = [
-        f"regexp_matches({each}, '{_SUSPECT}')"
+        f"(strlen({each}) > 12 and (regexp_matches({each}, '{_SUSPECT}')"
         # only a text with more bytes than characters can have wide digits
-        f" or (strlen({each}) > length({each}) and regexp_matches({each}, '{_WIDE}'))"
+        f" or (strlen({each}) > length({each}) and regexp_matches({each}, '{_WIDE}'))))"
         for each in texts
     ]
     return (
