@@ -41,8 +41,8 @@ steps = st.lists(
             st.tuples(st.just("load"), st.just(0), st.just(0)),
         ),
     ),
-    min_size=4,
-    max_size=25,
+    min_size=15,
+    max_size=30,
 )
 
 
@@ -59,7 +59,7 @@ def test_what_is_written_within_the_lag_is_in_raw_after_the_next_load(
     (folder / "sources" / "shop.yml").write_text(SHOP)
     monkeypatch.setenv("SHOP", f"sqlite:///{folder}/shop.sqlite")
     declared = read_sources(folder / "sources").values()
-    clock, written = START, dict.fromkeys(range(7), START)
+    clock, written = START + 2 * LAG, dict.fromkeys(range(7), START)
     with (
         sqlite3.connect(folder / "shop.sqlite", isolation_level=None) as shop,
         DuckDBWarehouse(folder / "warehouse.duckdb") as warehouse,
