@@ -24,6 +24,7 @@ from extract_load.loader.pseudonyms import (
     shape,
     token,
     without_contacts,
+    without_resident_numbers,
 )
 from extract_load.readers.scan import Scan
 
@@ -43,6 +44,7 @@ _INSTANT = (
     r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)?$"
 )
 # What lands in a hurry and is read once: nothing is spent on packing it tightly.
+_RESIDENT_NUMBER = "a resident registration number"
 _PARQUET = (
     "format parquet, compression snappy, dictionary_size_limit 2000, write_bloom_filter false"
 )
@@ -144,7 +146,7 @@ def _conforming_query(
         f"case when not _accepted then {_without_nul(_rejected_row(columns, schema))} end"
     )
     keys = ", ".join(private[column.name] for column in columns if column.name in table.key)
-    landed["_key"] = _without_nul(f"concat_ws('|', {keys})") if keys else "cast(null as varchar)"
+    landed["_key"] = _key_text(keys) if keys else "cast(null as varchar)"
     final = "select * from landed"
     if not table.key and "_file" not in schema:
         landed["_content"] = f"case when _accepted then {_digest(private.values())} end"
@@ -248,7 +250,7 @@ def _reasons(
     if searched := [text for text in searched if text]:
         instants = {table.checked_instant, table.partition} & {c.name for c in columns}
         found = has_resident_number(searched, [f'"{name}__typed"' for name in sorted(instants)])
-        reasons.append(f"case when {found} then 'a resident registration number' end")
+        reasons.append(f"case when {found} then '{_RESIDENT_NUMBER}' end")
     return reasons
 
 
@@ -276,6 +278,13 @@ def _private(column: Column) -> str:
     elif column.privacy == "free_text":
         value = without_contacts(value)
     return value
+
+
+def _key_text(parts: str) -> str:
+    """SQL for a row's key as one text. A key may be what its row was rejected for."""
+    key = _without_nul(f"concat_ws('|', {parts})")
+    numbered = f"contains(_reason, '{_RESIDENT_NUMBER}')"
+    return f"case when {numbered} then {without_resident_numbers(key)} else {key} end"
 
 
 def _lands_text(column: Column) -> bool:

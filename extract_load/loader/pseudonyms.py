@@ -91,10 +91,15 @@ def without_contacts(value: str) -> str:
     return f"case when contains({value}, '@') then {addressless} else {blotted} end"
 
 
-def masked(value: str) -> str:
-    """SQL for text of a rejected row: also whatever has the shape of a resident number goes."""
+def without_resident_numbers(value: str) -> str:
+    """SQL for text without whatever has the shape of a resident number."""
     number = f"{_DIGIT}{{6}}{_BETWEEN}{{0,3}}[1-8１-８]{_DIGIT}{{6}}"
-    return without_contacts(f"regexp_replace({value}, '{number}', '[resident number]', 'g')")
+    return f"regexp_replace({value}, '{number}', '[resident number]', 'g')"
+
+
+def masked(value: str) -> str:
+    """SQL for text of a rejected row, which no reader has to know as it was."""
+    return without_contacts(without_resident_numbers(value))
 
 
 def shape(value: str) -> str:

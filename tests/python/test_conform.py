@@ -130,9 +130,11 @@ def test_a_text_is_taken_just_where_its_type_is_written_so(
 # -- rows without a key ----------------------------------------------------------------------------
 
 
-def land(folder: Path, columns: dict[str, str], rows: dict[str, list]) -> list[dict]:
+def land(
+    folder: Path, columns: dict[str, str], rows: dict[str, list], key: tuple[str, ...] = ()
+) -> list[dict]:
     """The landed rows of a slice of texts."""
-    table = Table(name="t", description="", columns=columns)
+    table = Table(name="t", description="", columns=columns, key=key)
     batch = pa.table({name: pa.array(values, pa.string()) for name, values in rows.items()})
     with Lander(folder, KEY, datetime(2026, 8, 29)) as lander:
         landing = lander.land(batch.to_reader(), table, folder / "rows.parquet")
@@ -195,6 +197,16 @@ def test_a_resident_number_stored_as_a_number_is_found(
 ) -> None:
     (row,) = land(tmp_path, {"a": f"{kind} none"}, {"a": [text]})
     assert row["_reason"] == "a resident registration number"
+
+
+def test_a_resident_number_that_is_a_key_is_not_kept_as_one(tmp_path: Path) -> None:
+    columns = {"id": "string none", "memo": "string none"}
+    numbers = {"id": ["a-900101-1234567", "7"], "memo": ["x", "900101-1234567"]}
+    rows = land(tmp_path, columns, numbers, key=("id",))
+    assert sorted((row["_key"], row["_row"]) for row in rows) == [
+        ("7", '{"id":"7","memo":"[resident number]"}'),
+        ("a-[resident number]", '{"id":"a-[resident number]","memo":"x"}'),
+    ]
 
 
 def test_an_instant_of_the_row_in_milliseconds_is_no_resident_number(tmp_path: Path) -> None:
