@@ -458,6 +458,8 @@ def test_python_doors() -> None:
     ("module", "statement", "fine"),
     [
         ("goodoc/cli.py", "import simulator, extract_load", True),
+        ("benchmarks/run.py", "import extract_load", True),
+        ("extract_load/run.py", "import benchmarks", False),
         ("goodoc/run.py", "import simulator", False),
         ("goodoc/run.py", "import dagster", False),
         ("extract_load/run.py", "import goodoc.run", False),
@@ -469,13 +471,14 @@ def test_python_doors() -> None:
     ],
 )
 def test_a_wrong_import_is_seen(tmp_path: Path, module: str, statement: str, fine: bool) -> None:
-    for package in ("extract_load", "goodoc", "simulator"):
+    for package in ("benchmarks", "extract_load", "goodoc", "simulator"):
         (tmp_path / package).mkdir()
         for file in ("__init__.py", "run.py", "cli.py"):
             (tmp_path / package / file).touch()
     (tmp_path / module).write_text(statement + "\n")
     done = lint_imports(tmp_path)
     assert (done.returncode == 0) is fine, done.stdout + done.stderr
+    assert ("BROKEN" in done.stdout) is not fine, done.stdout  # and for no other reason
 
 
 # -- files ---------------------------------------------------------------------------------------
