@@ -206,6 +206,10 @@ class Table(_Strict):
         """Columns whose value stands in the file's name."""
         return tuple(re.compile(self.name_pattern or "").groupindex)
 
+    def theirs(self, name: str) -> str:
+        """What the source calls a column."""
+        return next((theirs for theirs, ours in self.header.items() if ours == name), name)
+
     @property
     def landed(self) -> tuple[Column, ...]:
         return tuple(column for column in self.columns if column.lands)

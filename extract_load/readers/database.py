@@ -79,13 +79,13 @@ class Database:
         there = self._types(table)
         if not there:
             raise ReadError(f"table {table.name} is not in the database")
-        missing = [c.name for c in table.landed if _theirs(table, c.name) not in there]
+        missing = [c.name for c in table.landed if table.theirs(c.name) not in there]
         if missing:
             raise ReadError(
                 f"table {table.name} lacks declared column{'s' if len(missing) > 1 else ''}"
                 f" {', '.join(missing)}: kept what was loaded before"
             )
-        return sorted(set(there) - {_theirs(table, column.name) for column in table.columns})
+        return sorted(set(there) - {table.theirs(column.name) for column in table.columns})
 
     def read(self, table: Table, window: Window) -> pa.RecordBatchReader:
         """The rows of a window, all columns that land."""
@@ -144,12 +144,12 @@ class Database:
         return self._quoted(table.name)
 
     def _cursor(self, table: Table) -> str:
-        return self._quoted(_theirs(table, table.cursor or ""))
+        return self._quoted(table.theirs(table.cursor or ""))
 
     def _select(self, table: Table, columns: list[str], window: Window) -> str:
         types, values = self._types(table), []
         for name in columns:
-            theirs = _theirs(table, name)
+            theirs = table.theirs(name)
             value = self._value(self._quoted(theirs), types[theirs])
             values.append(f"{value} as {self._quoted(name)}")
         condition = self._condition(table, window)
@@ -167,11 +167,6 @@ class Database:
         if table.cursor is None or not parts:
             return ""
         return f" where ({' and '.join(parts)}) or {self._unordered(cursor)}"
-
-
-def _theirs(table: Table, name: str) -> str:
-    """What the source calls a column."""
-    return next((theirs for theirs, ours in table.header.items() if ours == name), name)
 
 
 def _local(table: Table, instant: datetime) -> datetime:
@@ -293,7 +288,7 @@ class _Postgres(_Adbc):
                 cursor.execute(setting)
 
     def _since(self, table: Table, instant: datetime) -> str:
-        kind = self._types(table).get(_theirs(table, table.cursor or ""))
+        kind = self._types(table).get(table.theirs(table.cursor or ""))
         if kind == "timestamp with time zone":
             return f"timestamptz '{instant.isoformat(' ')}+00'"
         return f"timestamp '{_local(table, instant).isoformat(' ')}'"
@@ -411,7 +406,7 @@ class _Alchemy(Database):
         return self.connection.dialect.identifier_preparer.quote_identifier(name)
 
     def _since(self, table: Table, instant: datetime) -> str:
-        kind = self._types(table).get(_theirs(table, table.cursor or ""))
+        kind = self._types(table).get(table.theirs(table.cursor or ""))
         # a MySQL TIMESTAMP is an instant, shown in the session's zone
         at = instant if self.mysql and kind == "TIMESTAMP" else _local(table, instant)
         return f"'{at.isoformat(' ')}'"

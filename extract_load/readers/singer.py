@@ -247,11 +247,6 @@ class Tap:
 # -- the catalog -----------------------------------------------------------------------------------
 
 
-def _theirs(table: Table, name: str) -> str:
-    """What the stream calls a column."""
-    return next((theirs for theirs, ours in table.header.items() if ours == name), name)
-
-
 def _names(entry: dict[str, Any]) -> set[str]:
     names = {entry.get(key) for key in ("tap_stream_id", "stream", "stream_alias")}
     return {name for name in names if name}
@@ -279,13 +274,13 @@ def undeclared(catalog: dict[str, Any], table: Table) -> list[str]:
 
 def _without_class(schema: dict[str, Any], table: Table) -> set[str]:
     there = set(schema.get("properties") or {})
-    missing = [c.name for c in table.landed if _theirs(table, c.name) not in there]
+    missing = [c.name for c in table.landed if table.theirs(c.name) not in there]
     if missing:
         raise ReadError(
             f"the stream of table {table.name} lacks declared column{'s' * (len(missing) > 1)}"
             f" {', '.join(missing)}: kept what was loaded before"
         )
-    return there - {_theirs(table, column.name) for column in table.columns}
+    return there - {table.theirs(column.name) for column in table.columns}
 
 
 def _selected(catalog: dict[str, Any], mine: dict[str, Any], table: Table) -> dict[str, Any]:
@@ -307,7 +302,7 @@ def _selected(catalog: dict[str, Any], mine: dict[str, Any], table: Table) -> di
 
 
 def _select_columns(stream: dict[str, Any], metadata: dict[Any, Any], table: Table) -> None:
-    wanted = {_theirs(table, column.name) for column in table.landed}
+    wanted = {table.theirs(column.name) for column in table.landed}
     for name, schema in stream["schema"].get("properties", {}).items():
         here = ("properties", name)
         metadata.setdefault(here, {"breadcrumb": list(here), "metadata": {}})
@@ -325,14 +320,14 @@ def _set_replication(stream: dict[str, Any], root: dict[str, Any], table: Table)
         stream["replication_method"] = root["replication-method"] = "FULL_TABLE"
     elif table.cursor:
         stream["replication_method"] = root["replication-method"] = "INCREMENTAL"
-        key = _theirs(table, table.cursor)
+        key = table.theirs(table.cursor)
         stream["replication_key"] = root["replication-key"] = key
     elif not stream.get("replication_method") and not any(root.get(name) for name in known):
         stream["replication_method"] = root["replication-method"] = "FULL_TABLE"
     if table.key and not stream.get("key_properties") and not root.get("table-key-properties"):
         # a view has no key of its own
         stream["key_properties"] = root["view-key-properties"] = [
-            _theirs(table, name) for name in table.key
+            table.theirs(name) for name in table.key
         ]
 
 
@@ -370,7 +365,7 @@ class Stream:
         self._activated: tuple[int, str] = (0, "")
         self._versions: set[str] = set()
         self.unknown: set[str] = set()
-        theirs = (_theirs(table, column.name) for column in table.landed)
+        theirs = (table.theirs(column.name) for column in table.landed)
         # JSON pointers, in which only these two need care
         values = (name.replace("~", "~0").replace("/", "~1") for name in theirs)
         self._paths = [*_ENVELOPE, *(f"/record/{value}" for value in values)]
@@ -464,7 +459,7 @@ class Stream:
         table = self._table
         self._undeclared |= _without_class(message.get("schema") or {}, table)
         theirs = message.get("key_properties") or []
-        ours = [_theirs(table, name) for name in table.key]
+        ours = [table.theirs(name) for name in table.key]
         if set(theirs) != set(ours):
             raise ReadError(
                 f"the key of table {table.name} is declared as {', '.join(ours) or 'none'}, its"

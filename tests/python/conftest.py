@@ -173,6 +173,31 @@ def goodoc(tmp_path: Path) -> Goodoc:
     return Goodoc(tmp_path / "home")
 
 
+DROPS = """\
+source: drops
+description: Dropped files.
+reader: files
+root: ${DROPS}
+tables:
+  rows:
+    description: One row is a row.
+    path: "*.csv"
+    columns: {code: string none, amount: bigint none}
+"""
+
+
+@pytest.fixture
+def drops(goodoc: Goodoc, tmp_path: Path) -> Path:
+    """A company's own sources folder with one source without any model."""
+    sources, folder = tmp_path / "sources", tmp_path / "drops"
+    sources.mkdir()
+    folder.mkdir()
+    (sources / "drops.yml").write_text(DROPS)
+    (folder / "a.csv").write_text("code,amount\n007,1\nx,y\n")
+    goodoc.environment |= {"GOODOC_SOURCES": str(sources), "DROPS": str(folder)}
+    return folder
+
+
 @pytest.fixture(scope="session")
 def small_company(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small company of three weeks, never changed: copy it to append days."""

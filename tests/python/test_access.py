@@ -6,35 +6,12 @@ from pathlib import Path
 import pytest
 
 import engines
-from conftest import Goodoc, Lab
+from conftest import DROPS, Goodoc, Lab
 from engines import on_engines, open_warehouse
 from extract_load.loader.postgres_warehouse import LOADER, held
 from extract_load.loader.warehouse import WarehouseError
 from goodoc.settings import Postgres, Settings
 from goodoc.setup import prepare_target
-
-SOURCE = """\
-source: drops
-description: Dropped files.
-reader: files
-root: ${DROPS}
-tables:
-  rows:
-    description: One row is a row.
-    path: "*.csv"
-    columns: {code: string none, amount: bigint none}
-"""
-
-
-@pytest.fixture
-def drops(goodoc: Goodoc, tmp_path: Path) -> Path:
-    sources, folder = tmp_path / "sources", tmp_path / "drops"
-    sources.mkdir()
-    folder.mkdir()
-    (sources / "drops.yml").write_text(SOURCE)
-    (folder / "a.csv").write_text("code,amount\n007,1\nx,y\n")
-    goodoc.environment |= {"GOODOC_SOURCES": str(sources), "DROPS": str(folder)}
-    return folder
 
 
 def log(goodoc: Goodoc) -> list[dict]:
@@ -89,7 +66,7 @@ def test_not_even_the_loader_changes_the_access_log_on_postgres(
 
 @on_engines("postgres")
 def test_a_second_machine_is_refused_and_told_who_writes(lab: Lab, tmp_path: Path) -> None:
-    lab.declare(SOURCE.replace("${DROPS}", "${FILES}"), "drops")
+    lab.declare(DROPS.replace("${DROPS}", "${FILES}"), "drops")
     (lab.files / "a.csv").write_text("code,amount\n007,1\n")
     prepare_target(Settings("postgres", lab.folder, lab.sources, 0, Postgres(lab.place)), {})
     other = Goodoc(tmp_path / "other" / "home")

@@ -6,37 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from conftest import DROPS as SOURCE
 from conftest import Goodoc
-
-SOURCE = """\
-source: drops
-description: Dropped files.
-reader: files
-root: ${DROPS}
-tables:
-  rows:
-    description: One row is a row.
-    path: "*.csv"
-    columns: {code: string none, amount: bigint none}
-"""
 
 BIGQUERY = {"GOODOC_TARGET": "bigquery", "GOODOC_BQ_PROJECT": "nowhere"}
 NO_SERVER = {
     "GOODOC_TARGET": "postgres",
     "GOODOC_PG_URL": "postgresql://goodoc:hunter2@127.0.0.1:1/goodoc",
 }
-
-
-@pytest.fixture
-def drops(goodoc: Goodoc, tmp_path: Path) -> Path:
-    """A company's own sources folder with one source without any model."""
-    sources, folder = tmp_path / "sources", tmp_path / "drops"
-    sources.mkdir()
-    folder.mkdir()
-    (sources / "drops.yml").write_text(SOURCE)
-    (folder / "a.csv").write_text("code,amount\n007,1\nx,y\n")
-    goodoc.environment |= {"GOODOC_SOURCES": str(sources), "DROPS": str(folder)}
-    return folder
 
 
 @pytest.mark.parametrize(

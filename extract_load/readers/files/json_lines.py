@@ -42,9 +42,8 @@ def scanned(table: Table, batches: pa.RecordBatchReader) -> Scan:
     `batches` has `_text`, `_line`, `_file`, and the columns whose value stands in the file's name.
     A number lands as it is written.
     """
-    theirs = {ours: header for header, ours in table.header.items()}
     columns = [column for column in table.landed if column.name not in table.name_columns]
-    paths = ", ".join(quoted(f'$."{theirs.get(c.name, c.name)}"') for c in columns)
+    paths = ", ".join(quoted(f'$."{table.theirs(c.name)}"') for c in columns)
     values = [f'fields[{n}] as "{column.name}"' for n, column in enumerate(columns, 1)]
     values += [f'"{name}"' for name in table.name_columns]
     texts = [f"plain[{n}]" for n, c in enumerate(columns, 1) if c.type in ("string", "numeric")]

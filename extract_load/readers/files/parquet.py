@@ -91,11 +91,9 @@ def query_of(files: Sequence[File], table: Table, undeclared: set[str]) -> str |
 
 def _wanted(table: Table) -> dict[str, str]:
     """What the files call the columns that stand in them, by our names."""
-    theirs = {ours: header for header, ours in table.header.items()}
     names = [c.name for c in table.landed if c.name not in table.name_columns]
-    return {name: theirs.get(name, name) for name in names}
+    return {name: table.theirs(name) for name in names}
 
 
 def _declared(table: Table) -> set[str]:
-    theirs = {ours: header for header, ours in table.header.items()}
-    return {theirs.get(column.name, column.name) for column in table.columns}
+    return {table.theirs(column.name) for column in table.columns}

@@ -31,9 +31,8 @@ class Rows:
     fields of the rows are `undeclared`."""
 
     def __init__(self, table: Table, named: set[str]):
-        theirs = {ours: path for path, ours in table.header.items()}
         self.paths = {
-            column.name: theirs.get(column.name, column.name)
+            column.name: table.theirs(column.name)
             for column in table.columns
             if column.name not in named
         }
