@@ -18,7 +18,7 @@ help: ## list the targets
 
 run: $(READY) ## simulate a company, load, build, publish; DAYS=90 SCALE=1
 	@test -e "$(COMPANY)/truth.json" || $(GOODOC) simulate --out "$(COMPANY)" --days $(DAYS) --scale $(SCALE)
-	@set -a; . "$(COMPANY)/sources.env"; set +a; $(GOODOC) run
+	@$(GOODOC) simulate --out "$(COMPANY)" --serve -- $(GOODOC) run
 
 test: $(READY) ## the whole test suite
 	@cd $(ROOT) && $(VENV)/bin/pytest $(ARGS)

@@ -232,11 +232,13 @@ _TABLE_PLACE = {"files": "path", "rest": "endpoint"}
 class Source(_Strict):
     """A source system: where it is, how it is read, and its tables.
 
+    One that is `optional` is left out while none of the variables that say where it is is set.
     `lines` are the lines of its settings in `file`, by their path.
     """
 
     source: Identifier
     description: str
+    optional: bool = False
     reader: Literal["database", "files", "rest", "singer"]
     connection: str | None = None  # reader: database
     root: str | None = None  # reader: files
@@ -305,6 +307,18 @@ class Source(_Strict):
         if self.client:
             return self.client.base_url
         return self.connection or self.root or (self.tap.executable if self.tap else "")
+
+    @property
+    def variables(self) -> list[str]:
+        """Names of the environment variables that say where the source is and who asks."""
+        client = self.client and self.client.model_dump(by_alias=True)
+        place = (self.connection, self.root, self.storage, client, self.tap and self.tap.config)
+        return list(dict.fromkeys(_VARIABLE.findall(repr(place))))
+
+    @property
+    def is_left_out(self) -> bool:
+        """Whether the source is optional and nothing of it is set up."""
+        return self.optional and not any(os.environ.get(name) for name in self.variables)
 
     def place(self) -> str:
         """The connection or root with its environment variables filled in; see `filled`."""

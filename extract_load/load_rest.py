@@ -12,6 +12,7 @@ from extract_load.loader.move import Load
 from extract_load.loader.warehouse import Counts
 from extract_load.readers import ReadError
 from extract_load.readers.files.file import File
+from extract_load.readers.rest.grammar import Window
 from extract_load.report import Run, TableReport
 
 if TYPE_CHECKING:
@@ -105,12 +106,14 @@ def _load_windows(
     from extract_load.readers.rest.slice import Slice
 
     zone = ZoneInfo(table.time_zone) if "time_zone" in table.model_fields_set else _KOREA
-    today = _day(run.now, zone)
+    today = run.today or _day(run.now, zone)
+    window = api.endpoint(table).window
+    assert window is not None
     accounts = api.client.account_list
     bounded = bool(run.since or run.until) and not run.reads_again(source, table)
-    for first, last in _chunks(source, table, run, zone, today):
+    for first, last in _chunks(source, table, window, run, zone, today):
         for account in accounts:
-            ask = _extraction(table, run, account, first, last, today)
+            ask = _extraction(table, window, run, account, first, last, today)
             part = Slice(api, table, [ask], marked=table.empty == "marked")
             with _landed(part, source, run, report, whole=True) as landing:
                 cursor = None
@@ -133,13 +136,12 @@ def _load_windows(
 
 
 def _extraction(
-    table: Table, run: Run, account: str, first: date, last: date, today: date
+    table: Table, window: Window, run: Run, account: str, first: date, last: date, today: date
 ) -> "Ask":
     """What is asked of an account for some days; its file's name says all of that and when."""
     from extract_load.readers.rest.slice import Ask
 
-    assert table.endpoint is not None and table.endpoint.window is not None
-    form = table.endpoint.window.format
+    form = window.format
     days = f"{first:%Y%m%d}_{last:%Y%m%d}"
     parts = (table.name, account, days, f"{run.now:%Y%m%dT%H%M%S%f}")
     filled = _filled(
@@ -150,19 +152,30 @@ def _extraction(
         account_id=account,
     )
     return Ask(
-        {"account": account, "window": {"from": f"{first:{form}}", "until": f"{last:{form}}"}},
+        {"account": account, "window": _days(first, last, form)},
         filled,
         ", ".join(filter(None, (_told(account), f"{first} to {last}"))),
         "/".join(filter(None, parts)),
     )
 
 
+def _days(first: date, last: date, form: str) -> dict[str, str | int]:
+    """What `{window.…}` is filled with."""
+    days = {"from": first, "until": last, "after": last + _DAY}
+    parts = {
+        f"{name}_{part}": getattr(day, part)
+        for name, day in days.items()
+        for part in ("year", "month", "day")
+    }
+    count = {"days": (last - first).days + 1}
+    return {name: f"{day:{form}}" for name, day in days.items()} | parts | count
+
+
 def _chunks(
-    source: Source, table: Table, run: Run, zone: ZoneInfo, today: date
+    source: Source, table: Table, window: Window, run: Run, zone: ZoneInfo, today: date
 ) -> Iterator[tuple[date, date]]:
     """First and last day of each chunk to be asked for, oldest first."""
-    assert table.endpoint is not None and table.endpoint.window is not None
-    window = table.endpoint.window
+    assert isinstance(window.since, date)  # a variable is filled in by now
     first, end = window.since, today - window.delay * _DAY
     if run.reads_again(source, table):
         pass

@@ -2,7 +2,7 @@
 
 import uuid
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 from extract_load.declaration import Source, Table
@@ -24,6 +24,7 @@ class TableReport:
     late: int = 0  # rows at the source, behind the cursor, that are not in raw
     undeclared: set[str] = field(default_factory=set)
     said: list[str] = field(default_factory=list)  # by the reader, one line each
+    is_left_out: bool = False  # an optional source that is not set up
 
     @property
     def notes(self) -> list[str]:
@@ -47,13 +48,19 @@ class LoadReport:
     tables: list[TableReport] = field(default_factory=list)
 
     @property
+    def left_out(self) -> list[str]:
+        """Optional sources that are not set up."""
+        return [table.source for table in self.tables if table.is_left_out]
+
+    @property
     def failed(self) -> list[TableReport]:
         return [table for table in self.tables if table.error]
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run over any number of sources. Instants are UTC without zone; `now` is its start."""
+    """One run over any number of sources. Instants are UTC without zone; `now` is its start, and
+    `today` the day that windows of web APIs end with, where it isn't the day of `now`."""
 
     warehouse: Warehouse
     folder: Path
@@ -64,6 +71,7 @@ class Run:
     replay: frozenset[tuple[str, str]]
     run_id: str
     now: datetime
+    today: date | None = None
 
     def landing(self, name: str) -> Path:
         """A file in the landing folder that no other slice has."""

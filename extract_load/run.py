@@ -3,7 +3,7 @@
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
@@ -49,13 +49,14 @@ def load(
     until: datetime | None = None,
     replay: Iterable[tuple[str, str]] = (),
     progress: Callable[[TableReport, bool], None] | None = None,
+    today: date | None = None,
 ) -> LoadReport:
     """Loads each table's new slices. One failing table or source doesn't stop the others.
 
     `since`/`until` (UTC without zone) re-read a window: rows by their cursor, files by when they
     were last modified. `replay` names (source, table) pairs to read again whole, to bring
-    quarantined rows in. `progress(report, done)` is called as rows arrive. The caller holds
-    the writer lock.
+    quarantined rows in. `progress(report, done)` is called as rows arrive. `today` is the day
+    that windows of web APIs end with, where it isn't the clock's. The caller holds the writer lock.
     """
     landing_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for left_over in landing_folder.iterdir():
@@ -74,6 +75,7 @@ def load(
             frozenset(replay),
             report.run_id,
             now,
+            today,
         )
         sources = list(sources)
         for source in sources:
@@ -86,6 +88,9 @@ def _load_source(
     source: Source, run: Run, progress: Callable[[TableReport, bool], None]
 ) -> Iterator[TableReport]:
     run.warehouse.prepare(source)
+    if source.is_left_out:
+        yield TableReport(source.source, "all tables", is_left_out=True)
+        return
     try:
         source.place()
     except DeclarationError as error:

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -77,11 +78,22 @@ def simulate(
     append_day: Annotated[
         bool, typer.Option("--append-day", help="Add the next day to a company.")
     ] = False,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Run COMMAND, or a shell, on a company that is there.")
+    ] = False,
+    command: Annotated[list[str] | None, typer.Argument(help="What --serve runs.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Writes the source systems of a made-up company, and truth.json, the facts about them."""
+    """Writes the source systems of a made-up company, and truth.json, the facts about them.
+
+    With --serve, its web APIs answer on this machine and its variables are set while COMMAND runs.
+    """
     import simulator
 
+    if serve:
+        raise typer.Exit(_serve(out_folder, command or [os.environ.get("SHELL", "sh")]))
+    if command:
+        raise Refused(f"{command[0]!r} is what --serve runs: there is no --serve")
     started = time.monotonic()
     try:
         with show.bar() as bar:
@@ -110,7 +122,19 @@ def simulate(
     )
     if key_file:
         show.out.print(f"made a pseudonym key for this demo: {key_file}")
-    show.out.print(f"next: set -a; . {env_file}; set +a; goodoc run", soft_wrap=True)
+    show.out.print(f"next: goodoc simulate --out {out_folder} --serve goodoc run", soft_wrap=True)
+
+
+def _serve(company: Path, command: list[str]) -> int:
+    """Runs a command beside the web APIs of a company; its exit code."""
+    import simulator
+
+    try:
+        with simulator.serve(company) as url:
+            variables = simulator.variables(company) | {"GOODOC_API_STAND_IN": url}
+            return subprocess.run(command, env=os.environ | variables).returncode
+    except (ValueError, FileNotFoundError) as error:
+        raise Refused(str(error)) from None
 
 
 def _ensure_demo_key(settings: Settings) -> Path | None:

@@ -84,4 +84,5 @@ def load_sources(
             until=datetime.combine(until + timedelta(days=1), midnight) - _KOREA if until else None,
             replay=replay,
             progress=progress,
+            today=settings.today,
         )

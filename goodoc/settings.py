@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -65,12 +66,16 @@ class BigQuery:
 
 @dataclass(frozen=True)
 class Settings:
-    """Where everything is. `home` holds all state; `sources` the source declarations."""
+    """Where everything is. `home` holds all state; `sources` the source declarations.
+
+    `today` is the day that windows of web APIs end with, where it isn't the clock's.
+    """
 
     target: str
     home: Path
     sources: Path
     lock_wait: float
+    today: date | None = None
     postgres: Postgres | None = None
     bigquery: BigQuery | None = None
 
@@ -146,8 +151,8 @@ class Settings:
 def from_environment() -> Settings:
     """Reads the GOODOC_ variables that the README lists.
 
-    Raises SettingsError for an unknown target, one that lacks its address, or a wait that is no
-    number.
+    Raises SettingsError for an unknown target, one that lacks its address, a wait that is no
+    number, or a day that is none.
     """
     target = os.environ.get("GOODOC_TARGET") or "duckdb"
     if target not in TARGETS:
@@ -162,9 +167,18 @@ def from_environment() -> Settings:
             os.environ.get("GOODOC_SOURCES") or PROJECT / "extract_load" / "sources"
         ).absolute(),
         lock_wait=float(wait),
+        today=_today(),
         postgres=_postgres() if target == "postgres" else None,
         bigquery=_bigquery() if target == "bigquery" else None,
     )
+
+
+def _today() -> date | None:
+    text = os.environ.get("GOODOC_TODAY")
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise SettingsError(f"GOODOC_TODAY is {text!r}: write a day as 2026-08-29") from None
 
 
 def _postgres() -> Postgres:

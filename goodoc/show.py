@@ -135,7 +135,9 @@ def load_dict(report: LoadReport) -> dict[str, Any]:
                 "notes": t.notes,
             }
             for t in report.tables
+            if not t.is_left_out
         ],
+        "left_out": report.left_out,
     }
 
 
@@ -146,6 +148,8 @@ def load(report: LoadReport, as_json: bool) -> None:
         return
     rows = grid("table", ">read", ">loaded", ">quarantined", ">suppressed", ">vanished", ">rows/s")
     for table in report.tables:
+        if table.is_left_out:
+            continue
         c = table.counts
         speed = f"{c.read / table.seconds:,.0f}" if c.read and table.seconds else ""
         rows.add_row(
@@ -154,6 +158,14 @@ def load(report: LoadReport, as_json: bool) -> None:
             speed,
         )
     out.print(rows)
+    if report.left_out:
+        names = ", ".join(report.left_out)
+        err.print(
+            f"{len(report.left_out)} optional sources are not set up (`goodoc sources check` says"
+            f" what they need): {names}",
+            markup=False,
+            soft_wrap=True,
+        )
     for table in report.tables:
         for note in table.notes:
             err.print(f"{table.source}.{table.table}: {note}", markup=False, soft_wrap=True)

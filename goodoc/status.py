@@ -82,7 +82,7 @@ def status(settings: Settings, sources: dict[str, Source]) -> list[TableStatus]:
                         table.name,
                         last,
                         hours,
-                        _is_stale(table, hours),
+                        _is_stale(source, table, hours),
                         outcome,
                         message or None,
                         *(int(count) for count in counts),
@@ -95,9 +95,9 @@ def status(settings: Settings, sources: dict[str, Source]) -> list[TableStatus]:
     return found
 
 
-def _is_stale(table: Table, hours: float | None) -> bool:
+def _is_stale(source: Source, table: Table, hours: float | None) -> bool:
     """Whether the last load is older than the table's declaration allows."""
-    if table.fresh_within is None:
+    if table.fresh_within is None or (source.is_left_out and hours is None):
         return False
     return hours is None or hours * 3600 > table.fresh_within.total_seconds()
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -105,9 +106,10 @@ class Api:
             raise ReadError(f"{endpoint.parent} is no table of JSON rows of this source")
         if parent.endpoint.parent:
             raise ReadError(f"{endpoint.parent} has a parent itself: one generation is possible")
-        for page in self.rows(parent, values):
-            for row in page:
-                yield {**values, "resources": {endpoint.parent: row}}
+        rows = (row for page in self.rows(parent, values) for row in page)
+        while some := list(islice(rows, endpoint.batch or 1)):
+            row = _joined(some) if endpoint.batch else some[0]
+            yield {**values, "resources": {endpoint.parent: row}}
 
     def _pages(self, endpoint: grammar.Endpoint, values: Values) -> Iterator[list[Any]]:
         """Each page's rows. Raises ReadError where pages repeat or never end."""
@@ -150,16 +152,18 @@ class Api:
         report = endpoint.report
         assert report is not None
         answer = self._request(endpoint, values).json()
+        if report.start:
+            started = self._request(report.start, {**values, "answer": answer}).json()
+            answer = _merged(answer, started)
         until = time.monotonic() + report.within
         while True:
             values = {**values, "answer": answer}
             polled = self._request(report.poll, values).json()
             state = next(map(str, found(report.status, polled)), "missing")
-            if isinstance(answer, dict) and isinstance(polled, dict):
-                polled = answer | polled
-            answer = polled
+            answer = _merged(answer, polled)
             if state in report.ok:
-                return {**values, "answer": answer}
+                values = {**values, "answer": answer}
+                return values if _has_address(report.download.path, values) else None
             if state in report.empty:
                 return None
             if state not in report.retry:
@@ -200,7 +204,18 @@ class Api:
 
 def _requests(endpoint: grammar.Endpoint) -> list[grammar.Request]:
     report = endpoint.report
-    return [endpoint, *([report.poll, report.download] if report else [])]
+    if report is None:
+        return [endpoint]
+    return [endpoint, *filter(None, (report.start, report.poll, report.download))]
+
+
+def _joined(rows: list[Any]) -> dict[str, str]:
+    """The rows of a batch as one: their fields, with commas between."""
+    return {
+        name: ",".join(str(row[name]) for row in rows)
+        for name in rows[0]
+        if all(isinstance(row.get(name), str | int | float) for row in rows)
+    }
 
 
 class _Client(RESTClient):
@@ -281,6 +296,18 @@ def _looked_up(name: str, values: Values) -> Any:
         else:
             raise ReadError(f"there is nothing to fill in for {{{name}}}")
     return value
+
+
+def _merged(before: Any, answer: Any) -> Any:
+    """What was answered so far; what came last counts."""
+    both = isinstance(before, dict) and isinstance(answer, dict)
+    return before | answer if both else answer
+
+
+def _has_address(path: str, values: Values) -> bool:
+    """Whether a download that is all placeholder leads anywhere: null is a report without rows."""
+    whole = grammar.PLACEHOLDER.fullmatch(path)
+    return whole is None or _looked_up(whole[1], values) is not None
 
 
 def _expanded(setting: Any, values: Values, as_text: bool = False) -> Any:

@@ -18,10 +18,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from dlt.sources.helpers.rest_client.auth import APIKeyAuth, BearerTokenAuth, HttpBasicAuth
 from requests.auth import AuthBase
+from requests_oauthlib import OAuth1
 
 from extract_load.readers import ReadError
 from extract_load.readers.rest import grammar
-from extract_load.readers.rest.guard import host
+from extract_load.readers.rest.guard import found, host
 
 Sessions = Callable[[str], requests.Session]
 
@@ -42,6 +43,12 @@ def authenticator(auth: Any, sessions: Sessions, tokens: Path | None) -> AuthBas
             return _Hmac(auth)
         case grammar.Jws():
             return _Jws(auth)
+        case grammar.OAuth1():
+            return OAuth1(auth.consumer_key, auth.consumer_secret, auth.token, auth.token_secret)
+        case grammar.Md5Token():
+            return _Md5Token(auth)
+        case grammar.Login():
+            return _LoggedIn(auth, sessions)
         case grammar.RefreshToken():
             return _Refreshed(auth, sessions, tokens)
         case _:
@@ -113,37 +120,94 @@ class _Jws(AuthBase):
         return request
 
 
-class _Token(AuthBase):
-    """A bearer token that is fetched when it is first needed, and again when it runs out."""
+class _Md5Token(AuthBase):
+    """Mintegral's headers: the token changes with the second in which it is made."""
 
-    def __init__(self, auth: Any, sessions: Sessions):
+    def __init__(self, auth: grammar.Md5Token):
         self.auth = auth
-        self.session = sessions(auth.access_token_url)
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        now = str(int(time.time()))
+        request.headers["access-key"] = self.auth.access_key
+        request.headers["timestamp"] = now
+        request.headers["token"] = _md5(self.auth.api_key + _md5(now))
+        return request
+
+
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+class _Renewed(AuthBase):
+    """A token in a header, fetched when it is first needed, and again when it runs out."""
+
+    def __init__(self, auth: Any, url: str, sessions: Sessions):
+        self.auth, self.url = auth, url
+        self.session = sessions(url)
+        self.header, self.template = "Authorization", "Bearer {token}"
         self.token, self.ends = "", 0.0
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if time.monotonic() >= self.ends:
             self.renew()
-        request.headers["Authorization"] = f"Bearer {self.token}"
+        request.headers[self.header] = _filled(self.template, {"token": self.token})
         return request
 
     def renew(self) -> None:
         """Fetches a new token. Raises ReadError."""
-        url = self.auth.access_token_url
-        data = self._grant() | self.auth.access_token_request_data
-        response = self.session.post(url, data=data, allow_redirects=False)
-        if response.status_code != 200:
+        response = self._asked()
+        if response.status_code not in (200, 201):
             raise ReadError(
-                f"{host(url)} gives no token (HTTP {response.status_code}):"
+                f"{host(self.url)} gives no token (HTTP {response.status_code}):"
                 " check the credentials, or sign in to the API anew"
             )
-        answer = response.json()
-        if not isinstance(answer, dict) or not answer.get("access_token"):
-            raise ReadError(f"{host(url)} answers without an access_token")
-        self._keep(answer)
-        self.token = str(answer["access_token"])
-        seconds = int(answer.get("expires_in") or self.auth.default_token_expiration)
+        self.token, seconds = self._taken(response.json())
         self.ends = time.monotonic() + seconds * 0.9  # clocks and slow requests
+
+    def _asked(self) -> requests.Response:
+        raise NotImplementedError
+
+    def _taken(self, answer: Any) -> tuple[str, float]:
+        """The token of an answer, and for how many seconds it is good."""
+        raise NotImplementedError
+
+
+class _LoggedIn(_Renewed):
+    """A token for a name and password, or for what a JSON body says."""
+
+    def __init__(self, auth: grammar.Login, sessions: Sessions):
+        super().__init__(auth, auth.url, sessions)
+        self.header, self.template = auth.header, auth.template
+
+    def _asked(self) -> requests.Response:
+        basic = (self.auth.username, self.auth.password or "") if self.auth.username else None
+        return self.session.request(
+            self.auth.method, self.url, json=self.auth.json_, auth=basic, allow_redirects=False
+        )
+
+    def _taken(self, answer: Any) -> tuple[str, float]:
+        tokens = found(self.auth.token_path, answer)
+        if not tokens or not isinstance(tokens[0], str):
+            raise ReadError(f"{host(self.url)} answers without {self.auth.token_path}")
+        return tokens[0], self.auth.expires_after
+
+
+class _Token(_Renewed):
+    """A bearer token by one of OAuth's grants."""
+
+    def __init__(self, auth: Any, sessions: Sessions):
+        super().__init__(auth, auth.access_token_url, sessions)
+
+    def _asked(self) -> requests.Response:
+        data = self._grant() | self.auth.access_token_request_data
+        return self.session.post(self.url, data=data, allow_redirects=False)
+
+    def _taken(self, answer: Any) -> tuple[str, float]:
+        if not isinstance(answer, dict) or not answer.get("access_token"):
+            raise ReadError(f"{host(self.url)} answers without an access_token")
+        self._keep(answer)
+        seconds = int(answer.get("expires_in") or self.auth.default_token_expiration)
+        return str(answer["access_token"]), seconds
 
     def _grant(self) -> dict[str, str]:
         secret = getattr(self.auth, "client_secret", None) or _client_secret(self.auth)

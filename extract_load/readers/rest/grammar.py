@@ -1,8 +1,9 @@
 """What a declaration may say of a web API: dlt's rest_api grammar, and named blocks beside it.
 
 Texts may hold `${VARIABLES}` of the environment, and placeholders that each request fills in:
-`{account}`, `{window.from}`, `{window.until}`, `{incremental.start_value}`,
-`{incremental.end_value}`, `{resources.<table>.<field>}`, `{answer.<field>}` (of a report).
+`{account}`, `{window.from}`, `{window.until}` (also `from_year`, `until_month` …; `after`, the day
+after `until`; `days`, how many they are), `{incremental.start_value}`, `{incremental.end_value}`,
+`{resources.<table>.<field>}`, `{answer.<field>}` (of a report).
 """
 
 import re
@@ -140,6 +141,42 @@ class Jws(_Strict):
     secret: str
 
 
+class OAuth1(_Strict):
+    """OAuth 1.0a in a user's name: each request is signed with HMAC-SHA1."""
+
+    type: str
+    consumer_key: str
+    consumer_secret: str
+    token: str
+    token_secret: str
+
+
+class Md5Token(_Strict):
+    """Headers `access-key`, `timestamp` and `token`, the md5 of the key and the timestamp's md5."""
+
+    type: str
+    access_key: str
+    api_key: str
+
+
+class Login(_Strict):
+    """A token for a name and password or a JSON body, where no grant of OAuth's is spoken.
+
+    `token_path` says where in the answer it is; `template` how `header` carries {token}.
+    """
+
+    type: str
+    url: str
+    method: Literal["GET", "POST"] = "POST"
+    json_: dict[str, Any] | None = Field(None, alias="json")
+    username: str | None = None
+    password: str | None = None
+    token_path: str = "token"
+    header: str = "Authorization"
+    template: str = "Bearer {token}"
+    expires_after: Duration = 3600.0
+
+
 # -- pages ---------------------------------------------------------------------------------------
 
 
@@ -181,6 +218,9 @@ Auth = Annotated[
         es256_jwt=Es256Jwt,
         hmac=Hmac,
         jws=Jws,
+        oauth1=OAuth1,
+        md5_token=Md5Token,
+        login=Login,
     ),
 ]
 # dlt's `auto` is left out: where its guess is wrong, one page passes for all
@@ -207,7 +247,8 @@ class Retry(_Strict):
 
 
 class ErrorCode(_Strict):
-    """Where an answer with HTTP status 200 says how it went."""
+    """Where an answer says how it went. `ok` may hold null: nothing is there. A code of `retry`
+    means the same in an answer of status 400 or 403."""
 
     path: str
     ok: list[str | int | bool | None]
@@ -260,8 +301,10 @@ def _request(value: object) -> object:
 
 
 class Report(_Strict):
-    """A report that is made on request: asked for by the endpoint, waited for, then fetched."""
+    """A report that is made on request: asked for by the endpoint, `start`ed where that takes
+    another request, waited for, then fetched. One that is done and has no address is empty."""
 
+    start: Annotated[Request, BeforeValidator(_request)] | None = None
     poll: Annotated[Request, BeforeValidator(_request)]
     status: str
     ok: list[str]
@@ -274,12 +317,31 @@ class Report(_Strict):
 
 
 class Body(_Strict):
-    """An answer that is a table: plain, gzip or zip. `columns` are those of one without header."""
+    """An answer that is a file: plain, gzip or zip.
 
-    format: Literal["csv", "tsv", "ndjson"]
+    `columns` are those of a table without header. `header_at` is how the header's line begins,
+    where others stand before it, and `ends_at` how the first line begins that is no row any more;
+    an empty line is none then either. `rows` is where the rows of a JSON document are.
+    """
+
+    format: Literal["csv", "tsv", "ndjson", "json"]
     columns: list[str] = []
+    header_at: str | None = None
+    ends_at: list[str] = []
+    rows: str | None = None
     delimiter: str | None = None
     encoding: str | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Body":
+        if (self.format == "json") != bool(self.rows):
+            raise ValueError("rows says where they are in a JSON document, and only there")
+        tabular = self.format in ("csv", "tsv")
+        if not tabular and (self.columns or self.header_at or self.ends_at):
+            raise ValueError("columns, header_at and ends_at belong to csv and tsv")
+        if self.columns and self.header_at:
+            raise ValueError("columns are those of a table without header")
+        return self
 
 
 class Window(_Strict):
@@ -287,7 +349,7 @@ class Window(_Strict):
     again while figures may change. The newest `delay` days are not ready yet."""
 
     chunk: Annotated[Days, Field(gt=0)]
-    since: date
+    since: date | Annotated[str, Field(pattern=r"^\$\{[A-Z][A-Z0-9_]*\}$")]
     restates: Annotated[Days, Field(ge=0)] = 0
     delay: Annotated[Days, Field(ge=0)] = 0
     format: str = "%Y-%m-%d"
@@ -317,6 +379,8 @@ class Endpoint(Request):
     paginator: Paginator = None
     response_actions: list[ResponseAction] = []
     include_from_parent: list[str] = []
+    batch: Annotated[int, Field(gt=0)] | None = None  # rows of the parent in a request
+    explode: str | None = None  # a list in each row; each part of it becomes a row
     optional: list[str] = []  # columns that no row need have
     incremental: Incremental | None = None
     window: Window | None = None
@@ -347,6 +411,8 @@ class Endpoint(Request):
             raise ValueError(f"{{{wrong[0]}}} is filled in by nothing that this endpoint declares")
         if len({name.split(".")[1] for name in names if name.startswith("resources.")}) > 1:
             raise ValueError("an endpoint is asked for the rows of one table, not of two")
+        if self.batch and (self.parent is None or self.include_from_parent):
+            raise ValueError("batch needs a parent, and no include_from_parent")
         if self.json_ is not None and self.data is not None:
             raise ValueError("json and data are two bodies of one request")
         # dlt would guess, and find an empty list in an error's details

@@ -4,6 +4,7 @@ the credentials, how fast it goes, and that an answer is whole before anybody lo
 import io
 import ipaddress
 import json
+import os
 import re
 import tempfile
 import time
@@ -28,6 +29,8 @@ from extract_load.readers import ReadError
 from extract_load.readers.rest.grammar import Client, ErrorCode
 
 _CHUNK = 64 * 1024
+# refusals whose code may mean that the API is busy; others mean what their status says
+_SAYS_WHY = (400, 403)
 _PAGE_BYTES = 64 * 1024 * 1024
 _FILE_BYTES = 16 * 1024 * 1024 * 1024
 # all that another host than the API's own is told
@@ -67,6 +70,18 @@ def host(url: str | None) -> str:
 def word(text: str) -> str:
     """A code or state for a message, where it is short enough to be no more than that."""
     return text if re.fullmatch(r"[\w.-]{1,40}", text) else "that is no word"
+
+
+def stand_in() -> str | None:
+    """Where a simulated company answers in place of every web API: GOODOC_API_STAND_IN, on this
+    machine only. Raises ReadError for any other address."""
+    url = os.environ.get("GOODOC_API_STAND_IN", "").rstrip("/")
+    if not url:
+        return None
+    parts, address = urlsplit(url), _address(host(url))
+    if parts.scheme != "http" or not (address and address.is_loopback) or parts.path:
+        raise ReadError("GOODOC_API_STAND_IN is no address of this machine, as http://127.0.0.1:80")
+    return url
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -125,6 +140,7 @@ class Guard(HTTPAdapter):
         self.client, self.folder, self.auth, self.error = client, folder, auth, error
         self.own = origin(url)
         self.account = ""
+        self.stand_in = stand_in()
         self.hosts = {host(client.base_url), *map(str.lower, client.hosts)}
         super().__init__()
 
@@ -161,7 +177,7 @@ class Guard(HTTPAdapter):
                 f"{host(request.url)} asks to wait {wait:.0f} s, longer than `retry` allows:"
                 " run it again later"
             )
-        if own and not stream and response.status_code < 400:
+        if own and not stream and (response.status_code < 400 or response.status_code in _SAYS_WHY):
             self._judge(response)
         return response
 
@@ -178,7 +194,8 @@ class Guard(HTTPAdapter):
         self._pace(own)
         started = time.monotonic()
         options["timeout"] = self.client.timeout
-        response = super().send(request, stream=True, **options)
+        response = super().send(self._directed(request), stream=True, **options)
+        response.request, response.url = request, request.url  # wherever it went
         stream = stream and response.status_code < 300  # others are short, or should be
         sink = self._sink(stream)
         try:
@@ -195,6 +212,15 @@ class Guard(HTTPAdapter):
             response.json = _parsed(response)  # type: ignore[method-assign]
         response._content_consumed = True
         return response
+
+    def _directed(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """The request as it is, or to the stand-in: signed, with path and host as if it weren't."""
+        if self.stand_in is None:
+            return request
+        directed = request.copy()
+        directed.headers["Host"] = urlsplit(request.url or "").netloc
+        directed.url = f"{self.stand_in}{request.path_url}"
+        return directed
 
     def _sink(self, stream: bool) -> Any:
         return tempfile.NamedTemporaryFile(dir=self.folder) if stream else io.BytesIO()
@@ -213,7 +239,7 @@ class Guard(HTTPAdapter):
 
     def _pace(self, own: bool) -> None:
         limit = self.client.rate_limit
-        if limit is None or not own:
+        if limit is None or not own or self.stand_in:
             return
         key = (self.own, self.account if limit.by == "account" else "")
         calls = _CALLS.setdefault(key, deque())
@@ -224,13 +250,20 @@ class Guard(HTTPAdapter):
     def _judge(self, response: requests.Response) -> None:
         if self.error is None:
             return
-        answer = response.json()
-        codes = found(self.error.path, answer)
-        code = _text(codes[0]) if codes else "nothing"
-        if codes and code in {_text(value) for value in self.error.ok}:
+        try:
+            codes = found(self.error.path, response.json())
+        except ReadError:
+            if response.status_code in _SAYS_WHY:  # the status says enough
+                return
+            raise
+        code = _text(codes[0] if codes else None)
+        is_busy = code in {_text(value) for value in self.error.retry}
+        is_fine = code in {_text(value) for value in self.error.ok}
+        if is_fine or (response.status_code in _SAYS_WHY and not is_busy):
             return
-        kind = BusyError if code in {_text(value) for value in self.error.retry} else ReadError
-        raise kind(f"{host(response.url)} answers with error code {word(code)}")
+        kind = BusyError if is_busy else ReadError
+        code = word(code) if codes else "nothing"
+        raise kind(f"{host(response.url)} answers with error code {code}")
 
 
 def _next(response: requests.Response, decode: bool) -> bytes:

@@ -2,10 +2,13 @@
 
 import io
 import json
+import re
 import tempfile
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +21,14 @@ from extract_load.readers.files.archive import is_archive, members
 from extract_load.readers.files.delimited import read_delimited
 from extract_load.readers.files.file import File
 from extract_load.readers.files.formats import reason
-from extract_load.readers.files.opening import Utf8, encoding_of, open_file
+from extract_load.readers.files.opening import LINE_BYTES, Utf8, encoding_of, open_file
 from extract_load.readers.rest.grammar import Body
-from extract_load.readers.rest.guard import Number, exact_json
+from extract_load.readers.rest.guard import Number, exact_json, found
 
 _BATCH_BYTES = 16 * 1024 * 1024
+_DOCUMENT_BYTES = 256 * 1024 * 1024
+# a part of a path, and which part of a list it means: `actions[action_type=lead]`
+_PART = re.compile(r"([^.\[]+)(?:\[([^=\]]+)=([^\]]*)\])?(?:\.|$)")
 _encoded = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -63,14 +69,41 @@ def _value(row: Any, path: str) -> Any:
     if path in row:
         return row[path]
     value = row
-    for part in path.split("."):
+    for part, field, wanted in _parts_of(path):
         if isinstance(value, list) and part.isdigit() and int(part) < len(value):
             value = value[int(part)]
         elif isinstance(value, dict) and part in value:
             value = value[part]
         else:
             return _NOTHING
+        if field:
+            named = (each for each in _list(value) if _text(each.get(field)) == wanted)
+            value = next(named, _NOTHING)
     return value
+
+
+@cache
+def _parts_of(path: str) -> list[tuple[str, str, str]]:
+    return _PART.findall(path)
+
+
+def _list(value: Any) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def exploded(rows: list[dict[str, Any]], field: str | None) -> list[dict[str, Any]]:
+    """A row for each part of the list in a field, with all that stands around the list.
+
+    Raises ReadError where a row has no such list.
+    """
+    if field is None:
+        return rows
+    parts = []
+    for row in rows:
+        if not isinstance(row.get(field), list):
+            raise ReadError(f"a row has no list {field}")
+        parts += [{**row, field: part} for part in row[field]]
+    return parts
 
 
 def _text(value: Any) -> str | None:
@@ -115,7 +148,7 @@ def _unknown(row: dict[str, Any], paths: set[str], above: str = "") -> set[str]:
         path = f"{above}{field}"
         if path in paths:
             continue
-        if any(known.startswith(f"{path}.") for known in paths):
+        if any(known.startswith((f"{path}.", f"{path}[")) for known in paths):
             if isinstance(value, dict):
                 names |= _unknown(value, paths, f"{path}.")
         else:
@@ -133,13 +166,13 @@ def read_body(
 
     Memory stays bounded, whatever the file unpacks to.
     """
-    read = _read_lines if body.format == "ndjson" else _read_table
+    read = _READ.get(body.format, _read_table)
     before = 0
     try:
         for part in _parts(download):
             with open_file(part) as stream:
                 start = stream.read(64).lstrip()[:1]
-            if start == b"<" or (start == b"{" and body.format != "ndjson"):
+            if start == b"<" or (start == b"{" and body.format in ("csv", "tsv")):
                 raise ReadError(f"the file is no {body.format}, but HTML, XML or JSON")
             last = before
             for batch in read(part, body, table, rows, named):
@@ -192,12 +225,60 @@ def _read_table(
         whole = part
         part = replace(part, lines=lambda: _after(header, Utf8(open_file(whole), encoding)))
         table = table.model_copy(update={"header": {}, "encoding": None})
+    skipped = -1 if body.columns else 0  # the first line is ours
+    if body.header_at or body.ends_at:
+        encoding = encoding_of(part, table)
+        whole = part
+        skipped = _Framed(Utf8(open_file(whole), encoding), body).skipped
+        part = replace(
+            part, lines=lambda: io.BufferedReader(_Framed(Utf8(open_file(whole), encoding), body))
+        )
+        table = table.model_copy(update={"encoding": "utf-8"})
     for batch in read_delimited(part, table, rows.undeclared):
-        if body.columns:  # the first line is ours
+        if skipped:
             number = batch.schema.get_field_index("_line")
-            batch = batch.set_column(number, "_line", pc.subtract(batch.column(number), 1))
+            batch = batch.set_column(number, "_line", pc.add(batch.column(number), skipped))
         rows.seen |= set(batch.schema.names)
         yield batch
+
+
+class _Framed(io.RawIOBase):
+    """The lines of a table between what a report says before and after it; `skipped` are those
+    before. Raises ReadError where there is no header, or no end."""
+
+    def __init__(self, stream: io.RawIOBase, body: Body):
+        self._stream = io.BufferedReader(stream, 1024 * 1024)
+        self._ends = tuple(text.encode() for text in body.ends_at)
+        self._held, self._ended, self.skipped = b"", False, 0
+        header = (body.header_at or "").encode()
+        while True:
+            line = self._stream.readline(LINE_BYTES).removeprefix(BOM_UTF8)
+            if line.startswith(header) and (line.strip() or not line):
+                break
+            self.skipped += 1
+            if not line:
+                break
+        if not line and body.header_at:
+            raise ReadError(f"the file has no line that begins with {body.header_at}")
+        self._held = line
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._held and not self._ended:
+            self._held = self._stream.readline(LINE_BYTES)
+            if self._ends and (not self._held.strip() or self._held.startswith(self._ends)):
+                if not self._held:
+                    raise ReadError("the file breaks off: its last lines are missing")
+                self._held, self._ended = b"", True
+        count = min(len(buffer), len(self._held))
+        buffer[:count], self._held = self._held[:count], self._held[count:]
+        return count
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
 
 
 def _after(header: bytes, stream: io.RawIOBase) -> io.BufferedReader:
@@ -252,3 +333,24 @@ def _read_lines(
                     "_text": pa.array(bad.values(), pa.string()),
                 }
             )
+
+
+def _read_document(
+    part: File, body: Body, table: Table, rows: Rows, _: object
+) -> Iterator[pa.RecordBatch]:
+    with open_file(part) as stream:
+        content = stream.read(_DOCUMENT_BYTES + 1)
+    if len(content) > _DOCUMENT_BYTES:
+        raise ValueError(f"a JSON document of more than {_DOCUMENT_BYTES:,} bytes")
+    try:
+        wanted = found(body.rows or "$", exact_json(content, body.encoding))
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    if not all(isinstance(row, dict) for row in wanted):
+        raise ReadError(f"{body.rows} leads to rows that are no JSON objects")
+    assert table.endpoint is not None
+    wanted = exploded(wanted, table.endpoint.explode)
+    yield rows.batch(wanted, range(1, len(wanted) + 1))
+
+
+_READ = {"ndjson": _read_lines, "json": _read_document}

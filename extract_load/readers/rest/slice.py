@@ -10,7 +10,7 @@ from extract_load.declaration import Table
 from extract_load.readers import ReadError
 from extract_load.readers.marks import MARKS, completed
 from extract_load.readers.rest.api import Api
-from extract_load.readers.rest.rows import Rows, read_body
+from extract_load.readers.rest.rows import Rows, exploded, read_body
 
 _NAMED = 100  # an object's keys may be data
 
@@ -76,7 +76,7 @@ class Slice:
                     yield batch
         else:
             for page in self.api.rows(self.table, ask.values):
-                if page:
+                if page := exploded(page, endpoint.explode):
                     yield rows.batch(page, range(count + 1, count + len(page) + 1))
                     count += len(page)
         self.undeclared |= set(sorted(rows.undeclared)[:_NAMED])
