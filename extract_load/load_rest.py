@@ -107,6 +107,8 @@ def _load_windows(
 
     zone = ZoneInfo(table.time_zone) if "time_zone" in table.model_fields_set else _KOREA
     today = run.today or _day(run.now, zone)
+    # the end of today on a calendar that isn't the clock's
+    now = _midnight(today + _DAY, zone) - timedelta(seconds=1) if run.today else run.now
     window = api.endpoint(table).window
     assert window is not None
     accounts = api.client.account_list
@@ -118,8 +120,7 @@ def _load_windows(
             with _landed(part, source, run, report, whole=True) as landing:
                 cursor = None
                 if account == accounts[-1] and not bounded:
-                    end = datetime.combine(last + _DAY, time.min, zone).astimezone(UTC)
-                    cursor = min(end.replace(tzinfo=None), run.now)
+                    cursor = min(_midnight(last + _DAY, zone), now)
                 size, seconds = landing.path.stat().st_size, run.now.replace(tzinfo=UTC).timestamp()
                 file = File(landing.path, ask.file, size, int(seconds * 1e9), landing.checksum)
                 yield run.warehouse.commit(
@@ -183,11 +184,23 @@ def _chunks(
         first = _day(run.since, _KOREA) if run.since else first
         end = min(end, _day(run.until, _KOREA) - _DAY) if run.until else end
     elif cursor := run.warehouse.cursor(source, table):
-        first = max(first, min(_day(cursor, zone), today - window.restates * _DAY))
+        reached = _day(cursor, zone)
+        loaded_at = run.warehouse.last_load(source, table)
+        # after an outage, what was still young when it was last read is read again, too
+        before = _day(loaded_at, zone) if loaded_at and not run.today else reached
+        young = min(today, before + _DAY) - window.restates * _DAY
+        first = max(first, min(reached, young))
+    if window.keeps:
+        first = max(first, today - (window.keeps - 1) * _DAY)
     while first <= end:
         last = min(first + (window.chunk - 1) * _DAY, end)
         yield first, last
         first = last + _DAY
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    """The instant (UTC without zone) at which a day begins."""
+    return datetime.combine(day, time.min, zone).astimezone(UTC).replace(tzinfo=None)
 
 
 def _day(instant: datetime, zone: ZoneInfo) -> date:

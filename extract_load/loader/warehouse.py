@@ -145,6 +145,14 @@ class Warehouse(Dialect, ABC):
         )
         return rows[0][0] if rows else None
 
+    def last_load(self, source: Source, table: Table) -> datetime | None:
+        """When rows of the table were last committed, UTC without zone; None before the first."""
+        ((instant,),) = self.query(
+            "select max(extracted_at) from raw_ledger.loads where source = ? and table_name = ?",
+            [source.source, table.name],
+        )
+        return instant
+
     def state(self, source: Source, table: Table) -> str | None:
         """What the source wanted to be told at the next load; None before the first."""
         rows = self.query(

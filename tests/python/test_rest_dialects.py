@@ -390,3 +390,56 @@ def test_settings_that_contradict_each_other_are_refused(
     declare(lab, endpoint, "{id: bigint none}")
     with pytest.raises(DeclarationError, match=r"ads\.yml:\d+: .*" + said):
         read_sources(lab.sources)
+
+
+@on_engines("duckdb")
+def test_young_days_are_read_again_after_an_outage(lab: Lab, server: Server) -> None:
+    endpoint = """\
+    path: /ads
+    params: {from: "{window.from}", to: "{window.until}"}
+    data_selector: data
+    window: {chunk: 99d, since: 2026-05-01, restates: 3d, keeps: 20d}
+    """
+    declare(lab, endpoint, "{window_to: string none, id: bigint none}")
+    server.answers["/v1/ads"] = {"data": [{"id": 1}]}
+
+    def asked_on(day: int) -> tuple[str, str]:
+        server.asked.clear()
+        assert not lab.load(today=date(2026, 6, day)).failed
+        return tuple(server.asked[0].query.values())
+
+    assert asked_on(3) == ("2026-05-15", "2026-06-03")  # no further back than the API knows
+    assert asked_on(4) == ("2026-06-01", "2026-06-04")
+    assert asked_on(4) == ("2026-06-01", "2026-06-04")
+    # on the fourth, the second was two days old; the first was final
+    assert asked_on(9) == ("2026-06-02", "2026-06-09")
+
+
+@on_engines("duckdb")
+def test_pages_may_be_shorter_than_asked_for(lab: Lab, server: Server) -> None:
+    paging = "\npaginator: {type: offset, limit: 100, total_path: total}"
+    declare(lab, LIST + paging, "{id: bigint none}")
+    server.answers["/v1/ads"] = lambda asked: {
+        "data": [{"id": n} for n in range(7)][int(asked.query["offset"]) :][:3],
+        "total": 7,
+    }
+    assert [row[0] for row in rows(lab, "id")] == list(range(7))
+
+
+@on_engines("duckdb")
+def test_a_client_may_show_itself_as_http_basic(lab: Lab, server: Server) -> None:
+    client = """\
+    hosts: [login.example.com]
+    auth:
+      type: oauth2_client_credentials
+      basic: true
+      access_token_url: https://login.example.com/token
+      client_id: u
+      client_secret: "${SECRET}"
+    """
+    declare(lab, LIST, "{id: bigint none}", client)
+    server.answers |= {"/token": {"access_token": "T"}, "/v1/ads": {"data": [{"id": 1}]}}
+    assert rows(lab, "id") == [(1,)]
+    (asked,) = server.at("/token")
+    assert asked.headers["authorization"] == "Basic " + base64.b64encode(b"u:s3cr3t").decode()
+    assert asked.form == {"grant_type": "client_credentials"}

@@ -200,7 +200,10 @@ class _Token(_Renewed):
 
     def _asked(self) -> requests.Response:
         data = self._grant() | self.auth.access_token_request_data
-        return self.session.post(self.url, data=data, allow_redirects=False)
+        basic = None
+        if self.auth.basic:
+            basic = data.pop("client_id"), data.pop("client_secret", "")
+        return self.session.post(self.url, data=data, auth=basic, allow_redirects=False)
 
     def _taken(self, answer: Any) -> tuple[str, float]:
         if not isinstance(answer, dict) or not answer.get("access_token"):

@@ -94,6 +94,7 @@ class _Token(_Strict):
     access_token_url: str
     client_id: str
     access_token_request_data: dict[str, str] = {}
+    basic: bool = False  # client id and secret as HTTP basic, not in the form
     default_token_expiration: int = 3600
 
 
@@ -346,12 +347,14 @@ class Body(_Strict):
 
 class Window(_Strict):
     """Days are asked for in chunks of `chunk`, from the day `since` on, and for `restates` days
-    again while figures may change. The newest `delay` days are not ready yet."""
+    again while figures may change. The newest `delay` days are not ready yet; the API knows no
+    more than the newest `keeps` days."""
 
     chunk: Annotated[Days, Field(gt=0)]
     since: date | Annotated[str, Field(pattern=r"^\$\{[A-Z][A-Z0-9_]*\}$")]
     restates: Annotated[Days, Field(ge=0)] = 0
     delay: Annotated[Days, Field(ge=0)] = 0
+    keeps: Annotated[Days, Field(gt=0)] | None = None
     format: str = "%Y-%m-%d"
 
 
