@@ -266,6 +266,8 @@ class Source(_Strict):
                     raise ValueError(f"table {name}: incremental needs the key of a row")
                 if not table.cursor:
                     raise ValueError(f"table {name}: incremental needs a cursor column")
+            if table.endpoint and name in self._ancestors(table):
+                raise ValueError(f"table {name}: endpoint: it is asked for its own rows")
             if table.history and self.identity(table) == "content":
                 raise ValueError(f"table {name}: history needs the key that versions share")
             for owner in table.erase_by:
@@ -273,6 +275,14 @@ class Source(_Strict):
                 if owner.of and not source and not self._can_own(parent):
                     raise ValueError(f"table {name}: erase_by: {parent} has no key and erase_by")
         return self
+
+    def _ancestors(self, table: "Table") -> list[str]:
+        """Tables whose rows an endpoint is asked for: its parent, the parent's parent …"""
+        found: list[str] = []
+        while table and table.endpoint and table.endpoint.parent not in (None, *found):
+            found.append(table.endpoint.parent)
+            table = self.tables.get(table.endpoint.parent)
+        return found
 
     def _can_own(self, name: str) -> bool:
         table = self.tables.get(name)

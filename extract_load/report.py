@@ -30,7 +30,8 @@ class TableReport:
     def notes(self) -> list[str]:
         """What a person should know of a table that did load, one line each."""
         found = list(self.said)
-        found += [f"{name} has no privacy class: did not land" for name in sorted(self.undeclared)]
+        if self.undeclared:
+            found.append(f"no privacy class, so did not land: {', '.join(sorted(self.undeclared))}")
         if self.late:
             rows = "row" if self.late == 1 else "rows"
             found.append(

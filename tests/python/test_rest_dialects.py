@@ -357,6 +357,47 @@ def test_rows_of_a_parent_are_asked_for_in_batches(lab: Lab, server: Server) -> 
     assert [asked.query["ids"] for asked in server.at("/v1/ads")] == ["a,b", "c"]
 
 
+FAMILY = """\
+source: ads
+description: A medium.
+reader: rest
+client: {base_url: "https://api.example.com/v1", paginator: single_page}
+tables:
+  campaigns:
+    description: One row is a campaign.
+    endpoint: {path: /campaigns, data_selector: data}
+    columns: {id: string none}
+  ad_groups:
+    description: One row is an ad group.
+    endpoint: {path: "/campaigns/{resources.campaigns.id}/groups", data_selector: data}
+    columns: {id: string none}
+  keywords:
+    description: One row is a keyword.
+    endpoint: {path: "/groups/{resources.ad_groups.id}/keywords", data_selector: data}
+    columns: {id: string none}
+"""
+
+
+@on_engines("duckdb")
+def test_a_parent_may_have_a_parent(lab: Lab, server: Server) -> None:
+    lab.declare(FAMILY, "ads")
+    server.answers |= {
+        "/v1/campaigns": {"data": [{"id": "c"}, {"id": "d"}]},
+        "/v1/campaigns/c/groups": {"data": [{"id": "g"}, {"id": "h"}]},
+        "/v1/campaigns/d/groups": {"data": []},
+        "/v1/groups/g/keywords": {"data": [{"id": "k"}]},
+        "/v1/groups/h/keywords": {"data": [{"id": "l"}]},
+    }
+    assert not lab.load().failed
+    assert lab.query("select string_agg(id, '' order by id) from raw_ads.keywords") == [("kl",)]
+
+    lab.declare(FAMILY.replace("path: /campaigns,", 'path: "/c/{resources.keywords.id}",'), "ads")
+    with pytest.raises(
+        DeclarationError, match="table campaigns: endpoint: it is asked for its own"
+    ):
+        read_sources(lab.sources)
+
+
 @on_engines("duckdb")
 def test_a_refusal_may_mean_busy(lab: Lab, server: Server) -> None:
     declare(lab, LIST, "{id: bigint none}", "error: {path: error.code, ok: [null], retry: [17]}")

@@ -105,8 +105,6 @@ class Api:
         parent = self.source.tables.get(endpoint.parent)
         if parent is None or parent.endpoint is None or parent.endpoint.body:
             raise ReadError(f"{endpoint.parent} is no table of JSON rows of this source")
-        if parent.endpoint.parent:
-            raise ReadError(f"{endpoint.parent} has a parent itself: one generation is possible")
         rows = (row for page in self.rows(parent, values) for row in page)
         while some := list(islice(rows, endpoint.batch or 1)):
             row = _joined(some) if endpoint.batch else some[0]
