@@ -7,27 +7,24 @@ with source as (
 renamed as (
 
     select
-        {% for day in ['extracted_on', 'window_from', 'window_to', 'stat_date'] %}
-            cast(
-                substring(replace({{ day }}, '-', ''), 1, 4) || '-'
-                || substring(replace({{ day }}, '-', ''), 5, 2) || '-'
-                || substring(replace({{ day }}, '-', ''), 7, 2) as date
-            ) as {{ day }},
-        {% endfor %}
+        {{ parse_date('segments_date') }} as stat_date,
         trim(account_id) as account_id,
         trim(campaign_id) as campaign_id,
+        trim(campaign_name) as campaign_name,
+        trim(advertising_channel_type) as channel,
         trim(ad_group_id) as ad_group_id,
+        trim(ad_group_name) as ad_group_name,
         trim(ad_id) as ad_id,
+        trim(ad_name) as ad_name,
+        trim(final_url) as landing_url,
+        trim(currency_code) as currency_native,
         impressions,
         clicks,
-        {{ ratio('cost_micros', 1000000) }} as spend_native,
+        cost_micros,
         conversions,
-        conversion_value,
-        _file as source_file,
-        _line as source_line,
-        _deleted_at is not null as is_deleted,
-        _load_id as load_id,
-        _extracted_at as extracted_at
+        conversions_value,
+        conversions_by_conversion_date,
+        {{ ad_extraction() }}
     from source
 
 )

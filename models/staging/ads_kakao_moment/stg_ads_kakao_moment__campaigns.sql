@@ -7,26 +7,26 @@ with source as (
 renamed as (
 
     select
-        {% for day in ['extracted_on', 'window_from', 'window_to', 'stat_date'] %}
-            cast(
-                substring(replace({{ day }}, '-', ''), 1, 4) || '-'
-                || substring(replace({{ day }}, '-', ''), 5, 2) || '-'
-                || substring(replace({{ day }}, '-', ''), 7, 2) as date
-            ) as {{ day }},
-        {% endfor %}
+        {{ parse_date('stat_date') }} as stat_date,
         trim(account_id) as account_id,
         trim(campaign_id) as campaign_id,
         trim(campaign_name) as campaign_name,
-        impressions,
-        clicks,
-        cost as spend_native,
-        conversions,
-        conversion_value,
-        _file as source_file,
-        _line as source_line,
-        _deleted_at is not null as is_deleted,
-        _load_id as load_id,
-        _extracted_at as extracted_at
+        imp,
+        click,
+        msg_send,
+        msg_open,
+        msg_click,
+        cost,
+        reach,
+        conv_participation_1d,
+        conv_participation_7d,
+        conv_signup_1d,
+        conv_signup_7d,
+        conv_purchase_1d,
+        conv_purchase_7d,
+        conv_purchase_p_1d,
+        conv_purchase_p_7d,
+        {{ ad_extraction() }}
     from source
 
 )

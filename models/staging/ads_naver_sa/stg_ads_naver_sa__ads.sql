@@ -7,27 +7,19 @@ with source as (
 renamed as (
 
     select
-        {% for day in ['extracted_on', 'window_from', 'window_to', 'stat_date'] %}
-            cast(
-                substring(replace({{ day }}, '-', ''), 1, 4) || '-'
-                || substring(replace({{ day }}, '-', ''), 5, 2) || '-'
-                || substring(replace({{ day }}, '-', ''), 7, 2) as date
-            ) as {{ day }},
-        {% endfor %}
+        {{ parse_date('stat_date') }} as stat_date,
         trim(account_id) as account_id,
         trim(campaign_id) as campaign_id,
         trim(ad_group_id) as ad_group_id,
+        nullif(trim(keyword_id), '-') as keyword_id,
         trim(ad_id) as ad_id,
-        impressions,
-        clicks,
-        sales_amt as spend_native,
-        conversions,
-        conversion_value,
-        _file as source_file,
-        _line as source_line,
-        _deleted_at is not null as is_deleted,
-        _load_id as load_id,
-        _extracted_at as extracted_at
+        trim(pc_mobile_type) as device,
+        impression,
+        click,
+        cost,
+        sum_of_ad_rank,
+        view_count,
+        {{ ad_extraction() }}
     from source
 
 )

@@ -1,0 +1,26 @@
+with source as (
+
+    select * from {{ source('raw_ads_apple', 'campaigns') }}
+
+),
+
+renamed as (
+
+    select
+        {{ parse_date('granular_date') }} as stat_date,
+        trim(account_id) as account_id,
+        trim(campaign_id) as campaign_id,
+        trim(campaign_name) as campaign_name,
+        trim(local_spend_currency) as currency_native,
+        local_spend_amount,
+        impressions,
+        taps,
+        tap_installs,
+        view_installs,
+        total_installs,
+        {{ ad_extraction() }}
+    from source
+
+)
+
+select * from renamed

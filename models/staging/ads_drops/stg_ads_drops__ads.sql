@@ -1,0 +1,29 @@
+with source as (
+
+    select * from {{ source('raw_ads_drops', 'ads') }}
+
+),
+
+renamed as (
+
+    select
+        lower(trim(medium)) as medium,
+        {{ parse_date('stat_date') }} as stat_date,
+        trim(account_id) as account_id,
+        trim(campaign_id) as campaign_id,
+        trim(campaign_name) as campaign_name,
+        trim(ad_group_id) as ad_group_id,
+        trim(ad_group_name) as ad_group_name,
+        trim(ad_id) as ad_id,
+        trim(ad_name) as ad_name,
+        upper(trim(currency)) as currency_native,
+        impressions,
+        clicks,
+        spend,
+        conversions,
+        {{ ad_extraction() }}
+    from source
+
+)
+
+select * from renamed

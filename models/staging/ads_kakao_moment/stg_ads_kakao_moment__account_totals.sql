@@ -1,0 +1,31 @@
+with source as (
+
+    select * from {{ source('raw_ads_kakao_moment', 'account_totals') }}
+
+),
+
+renamed as (
+
+    select
+        {{ parse_date('stat_date') }} as stat_date,
+        trim(account_id) as account_id,
+        imp,
+        click,
+        msg_send,
+        msg_open,
+        msg_click,
+        cost,
+        conv_participation_1d,
+        conv_participation_7d,
+        conv_signup_1d,
+        conv_signup_7d,
+        conv_purchase_1d,
+        conv_purchase_7d,
+        conv_purchase_p_1d,
+        conv_purchase_p_7d,
+        {{ ad_extraction() }}
+    from source
+
+)
+
+select * from renamed

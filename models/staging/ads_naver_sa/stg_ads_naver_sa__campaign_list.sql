@@ -1,0 +1,22 @@
+with source as (
+
+    select * from {{ source('raw_ads_naver_sa', 'campaign_list') }}
+
+),
+
+renamed as (
+
+    select
+        trim(account_id) as account_id,
+        trim(campaign_id) as campaign_id,
+        trim(campaign_name) as campaign_name,
+        lower(trim(campaign_tp)) as channel,
+        lower(trim(status)) as status,
+        _deleted_at is not null as is_deleted,
+        _load_id as load_id,
+        _extracted_at as extracted_at
+    from source
+
+)
+
+select * from renamed

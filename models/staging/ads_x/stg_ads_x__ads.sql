@@ -1,0 +1,25 @@
+with source as (
+
+    select * from {{ source('raw_ads_x', 'ads') }}
+
+),
+
+renamed as (
+
+    select
+        case when _line > 0 then {{ parse_date('window_from') }} end as stat_date,
+        trim(account_id) as account_id,
+        trim(id) as ad_id,
+        billed_charge_local_micro,
+        impressions,
+        clicks,
+        conversion_sign_ups_post_engagement,
+        conversion_sign_ups_post_view,
+        conversion_purchases_post_engagement,
+        conversion_purchases_sale_amount,
+        {{ ad_extraction() }}
+    from source
+
+)
+
+select * from renamed

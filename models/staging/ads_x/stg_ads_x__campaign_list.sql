@@ -1,0 +1,21 @@
+with source as (
+
+    select * from {{ source('raw_ads_x', 'campaign_list') }}
+
+),
+
+renamed as (
+
+    select
+        trim(account_id) as account_id,
+        trim(id) as campaign_id,
+        trim(name) as campaign_name,
+        lower(trim(entity_status)) as status,
+        _deleted_at is not null as is_deleted,
+        _load_id as load_id,
+        _extracted_at as extracted_at
+    from source
+
+)
+
+select * from renamed
