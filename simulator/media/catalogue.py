@@ -244,7 +244,9 @@ def landing_url(medium: Medium, campaign: str, number: int) -> str:
     if utm_dirt(number) == "utm_missing":
         return page
     name = "spring_sale_old" if wrong else campaign
-    return f"{page}?utm_source={medium.utm_source}&utm_medium={medium.utm_medium}&utm_campaign={name}"
+    return (
+        f"{page}?utm_source={medium.utm_source}&utm_medium={medium.utm_medium}&utm_campaign={name}"
+    )
 
 
 def utm_dirt(number: int) -> str | None:

@@ -1,28 +1,30 @@
 """The truth about the media's figures as known on the last company day, by SQL of its own."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pyarrow as pa
 
 from simulator.media import catalogue
 from simulator.media.catalogue import MEDIA
-from simulator.media.figures import Figures, budgets, rates
+from simulator.media.figures import TYPES, Figures, budgets, rates
 from simulator.world import World, run
 
-RATES_BEFORE = timedelta(days=14)  # exchange rates are asked for from this long before the start
-_TYPES = ("lead", "signup", "purchase")
+RATES_SINCE = date(2020, 1, 1)  # exchange rates are asked for from then on, whatever the company
+# Naver tells its conversions of all kinds by row.
+_ALL_7D = " + ".join(f"{type_}_click_7d" for type_ in TYPES)
+_PRIMARY = {"naver_sa": _ALL_7D, "naver_gfa": _ALL_7D}
 
 
 def figures(world: World) -> dict[str, float]:
     """The right figures by name."""
     known = Figures(world.seed, world.scale, world.start, [world.last + timedelta(days=1)])
     con = known.con
-    told = rates(world.start - RATES_BEFORE, world.last)
+    told = rates(RATES_SINCE, world.last)
     con.register("rate", pa.Table.from_pylist(told))
     ads = [medium for medium in MEDIA.values() if medium.role == "ad"]
     rows = " union all by name ".join(
-        f"select '{m.key}' as medium, '{m.vat}' as vat, {m.primary} as conversions, "
-        f"* exclude (unit_key) from {known.table(m.key)}"
+        f"select '{m.key}' as medium, '{m.vat}' as vat, {_PRIMARY.get(m.key, m.primary)} "
+        f"as conversions, * exclude (unit_key) from {known.table(m.key)}"
         for m in ads
     )
     run(
@@ -61,14 +63,16 @@ def figures(world: World) -> dict[str, float]:
     }
     values = run(con, f"select {', '.join(totals.values())} from fact")[0]
     result |= dict(zip(totals, values, strict=True))
-    for medium in ("naver_sa", "kakao_moment", "meta"):
-        shown = "true" if medium == "naver_sa" else "is_shown"
-        for type_ in _TYPES:
-            for window in ("1d", "7d"):
+    for medium, scope, windows in (
+        ("kakao_moment", "campaign_id is not null", ("1d", "7d")),
+        ("meta", "campaign_id is not null", ("1d", "7d", "28d")),
+        ("naver_sa", "is_shown", ("1d", "7d")),
+    ):
+        for type_ in TYPES if medium != "meta" else ("lead", "purchase"):
+            for window in windows:
                 column = f"{type_}_click_{window}"
-                result[f"ad_conversions_{medium}_{column}"] = run(
-                    con, f"select sum({column}) from fact where medium = '{medium}' and {shown}"
-                )[0][0]
+                query = f"select sum({column}) from fact where medium = '{medium}' and {scope}"
+                result[f"ad_conversions_{medium}_{column}"] = run(con, query)[0][0]
     result["reach_meta_total"] = run(
         con,
         "select sum(reach) from (select floor(sum(impressions) * 0.6) as reach from fact "

@@ -126,7 +126,9 @@ class Figures:
                     slots["known_on"].append(known_on)
                     slots["report_day"].append(day)
                     slots["utc_hour"].append(at)
-                    slots["stat_date"].append((at + timedelta(hours=9)).date() if share < 1 else day)
+                    slots["stat_date"].append(
+                        (at + timedelta(hours=9)).date() if share < 1 else day
+                    )
                     slots["age"].append(age)
                     slots["weight"].append(_weight(day) * share)
         types = [pa.date32(), pa.date32(), pa.timestamp("us"), pa.date32(), pa.int64(),

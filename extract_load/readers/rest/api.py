@@ -302,6 +302,16 @@ def _broken(error: requests.RequestException) -> str:
 
 
 def _looked_up(name: str, values: Values) -> Any:
+    value = _found(name, values, _NOTHING)
+    if value is _NOTHING:
+        raise ReadError(f"there is nothing to fill in for {{{name}}}")
+    return value
+
+
+_NOTHING = object()
+
+
+def _found(name: str, values: Values, otherwise: Any = None) -> Any:
     value: Any = values
     for part in name.split("."):
         if isinstance(value, list) and part.isdigit() and int(part) < len(value):
@@ -309,7 +319,7 @@ def _looked_up(name: str, values: Values) -> Any:
         elif isinstance(value, Mapping) and part in value:
             value = value[part]
         else:
-            raise ReadError(f"there is nothing to fill in for {{{name}}}")
+            return otherwise
     return value
 
 
@@ -322,12 +332,7 @@ def _merged(before: Any, answer: Any) -> Any:
 def _has_address(path: str, values: Values) -> bool:
     """Whether a download that is all placeholder leads anywhere: null is a report without rows."""
     whole = grammar.PLACEHOLDER.fullmatch(path)
-    if whole is None:
-        return True
-    value: Any = values
-    for part in whole[1].split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value is not None
+    return whole is None or _found(whole[1], values) is not None
 
 
 def _expanded(setting: Any, values: Values, as_text: bool = False) -> Any:

@@ -15,25 +15,25 @@ _LEVELS = {
     "creatives/report": ("ad", "creativeLinkId", "ad_id"),
     "keywords/report": ("keyword", "keywordId", "keyword_id"),
 }
+# level, its id and what it is called; what it is asked by, by which of our names
+_LISTS = {
+    "campaigns": ("campaign", "campaign_id", "name", "campaign_name", None, None),
+    "adGroups": ("ad_group", "ad_group_id", "name", "ad_group_name", "campaignId", "campaign_id"),
+    "keywords": ("keyword", "keyword_id", "text", "keyword", "adGroupId", "ad_group_id"),
+}
 _KINDS = {"Participation": "lead", "Signup": "signup", "Purchase": "purchase"}
 
 
 def answer(asked: Asked, books: Books) -> Answer:
-    """Answers for the campaigns and the reports of the account in the header."""
+    """Answers for the lists and the reports of the account in the header."""
     if asked.headers.get("authorization") != f"Bearer {VARIABLES['ACCESS_TOKEN']}":
         return _wrong(401, "this access token does not exist")
     account = asked.headers.get("adaccountid", "")
     if account not in {row.account_id for row in books.accounts(_MEDIUM)}:
         return _wrong(403, "no permission for the ad account")
     what = asked.path.removeprefix(_BASE)
-    if what == "campaigns":
-        return Answer(
-            [
-                {"id": int(row["campaign_id"]), "name": row["campaign_name"]}
-                | {"config": "ON" if row["status"] == "active" else "OFF"}
-                for row in books.entities(_MEDIUM, "campaign", account)
-            ]
-        )
+    if what in _LISTS:
+        return _listed(what, asked.query, account, books)
     if what in _LEVELS:
         return _report(what, asked.query, account, books)
     return _wrong(404, "not found")
@@ -41,6 +41,20 @@ def answer(asked: Asked, books: Books) -> Answer:
 
 def _wrong(status: int, message: str) -> Answer:
     return Answer({"code": -status, "msg": message}, status)
+
+
+def _listed(what: str, query: dict[str, str], account: str, books: Books) -> Answer:
+    level, own_id, name, ours, parent, own_parent = _LISTS[what]
+    if parent and parent not in query:
+        return _wrong(400, f"{parent} is missing")
+    return Answer(
+        [
+            {"id": int(row[own_id]), name: row[ours]}
+            | {"config": "ON" if row["status"] == "active" else "OFF"}
+            for row in books.entities(_MEDIUM, level, account)
+            if not parent or row[own_parent] == query[parent]
+        ]
+    )
 
 
 def _report(what: str, query: dict[str, str], account: str, books: Books) -> Answer:
