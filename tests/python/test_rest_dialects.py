@@ -293,7 +293,7 @@ report:
   status: state
   ok: [DONE]
   retry: [RUNNING]
-  download: "{answer.url}"
+  download: "{answer.data.0.url}"
   every: 1ms
 body: {format: csv}
 """
@@ -301,16 +301,11 @@ body: {format: csv}
 
 @on_engines("duckdb")
 def test_a_job_may_need_a_start_and_end_without_a_file(lab: Lab, server: Server) -> None:
-    declare(
-        lab,
-        JOB,
-        "{id: bigint none}",
-        "hosts: [files.example.com]",
-        source="defaults: {empty: allowed}",
-    )
+    hosts = "hosts: [files.example.com]"
+    declare(lab, JOB, "{id: bigint none}", hosts, source="defaults: {empty: allowed}")
     polls: list[Any] = [
         {"state": "RUNNING"},
-        {"state": "DONE", "url": "https://files.example.com/f"},
+        {"state": "DONE", "data": [{"url": "https://files.example.com/f"}]},
     ]
     server.answers |= {
         "/v1/queries": {"id": "q"},
@@ -319,7 +314,11 @@ def test_a_job_may_need_a_start_and_end_without_a_file(lab: Lab, server: Server)
         "/f": "id\n1\n",
     }
     assert rows(lab, "id") == [(1,)]
-    server.answers["/v1/queries/q/reports/r"] = {"state": "DONE", "url": None}
+    for without in ([{"url": None}], [{}], []):
+        server.answers["/v1/queries/q/reports/r"] = {"state": "DONE", "data": without}
+        assert "nothing at its address {answer.data.0.url}" in (failure(lab) or "")
+    job = JOB.replace("  every", "  may_lack_file: true\n  every")
+    declare(lab, job, "{id: bigint none}", hosts, source="defaults: {empty: allowed}")
     assert rows(lab, "id") == []
 
 

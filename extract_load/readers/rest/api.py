@@ -162,7 +162,14 @@ class Api:
             answer = _merged(answer, polled)
             if state in report.ok:
                 values = {**values, "answer": answer}
-                return values if _has_address(report.download.path, values) else None
+                if _has_address(report.download.path, values):
+                    return values
+                if report.may_lack_file:
+                    return None
+                raise ReadError(
+                    f"the report is done, and there is nothing at its address"
+                    f" {report.download.path}: `may_lack_file` where that is right"
+                )
             if state in report.empty:
                 return None
             if state not in report.retry:
@@ -330,7 +337,7 @@ def _merged(before: Any, answer: Any) -> Any:
 
 
 def _has_address(path: str, values: Values) -> bool:
-    """Whether a download that is all placeholder leads anywhere: null is a report without rows."""
+    """Whether a download that is all placeholder leads anywhere."""
     whole = grammar.PLACEHOLDER.fullmatch(path)
     return whole is None or _found(whole[1], values) is not None
 

@@ -303,7 +303,8 @@ def _request(value: object) -> object:
 
 class Report(_Strict):
     """A report that is made on request: asked for by the endpoint, `start`ed where that takes
-    another request, waited for, then fetched. One that is done and has no address is empty."""
+    another request, waited for, then fetched. With `may_lack_file`, one that is done and has no
+    address is empty."""
 
     start: Annotated[Request, BeforeValidator(_request)] | None = None
     poll: Annotated[Request, BeforeValidator(_request)]
@@ -313,6 +314,7 @@ class Report(_Strict):
     retry: list[str] = []
     fail: list[str] = []
     download: Annotated[Request, BeforeValidator(_request)]
+    may_lack_file: bool = False
     every: Duration = 5.0
     within: Duration = 1800.0
 
