@@ -130,8 +130,9 @@ def _serve(company: Path, command: list[str]) -> int:
     import simulator
 
     try:
+        variables = simulator.variables(company)
         with simulator.serve(company) as url:
-            variables = simulator.variables(company) | {"GOODOC_API_STAND_IN": url}
+            variables["GOODOC_API_STAND_IN"] = url
             return subprocess.run(command, env=os.environ | variables).returncode
     except (ValueError, FileNotFoundError) as error:
         raise Refused(str(error)) from None

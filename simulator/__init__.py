@@ -1,5 +1,6 @@
 """A made-up digital-health company of any size: its source systems and the truth about them."""
 
-from simulator.run import append_day, simulate
+from simulator.media.server import serve
+from simulator.run import append_day, simulate, variables
 
-__all__ = ["append_day", "simulate"]
+__all__ = ["append_day", "serve", "simulate", "variables"]

@@ -5,9 +5,12 @@ the part of it that has happened by then. So the next day only has to add journe
 clock.
 """
 
+from collections import Counter
+
 import duckdb
 
 from simulator import reference
+from simulator.media import catalogue
 from simulator.world import World, literal, next_id, run
 
 Connection = duckdb.DuckDBPyConnection
@@ -276,19 +279,30 @@ def move_devices(con: Connection, world: World, number: int, day: str, salt: str
 
 
 def _add_campaigns(con: Connection) -> None:
-    rows = []
-    for medium, stem, number in reference.CAMPAIGNS:
+    """The campaigns as our own systems know them: by the names they had at first."""
+    rows: list[tuple] = []
+    numbers: Counter[str] = Counter()
+    for medium, stem, _channel, number in reference.CAMPAIGNS:
         for n in range(1, number + 1):
-            rows.append((len(rows) + 1, f"{stem}_{n:02d}", medium))
+            numbers[medium] += 1
+            known = catalogue.MEDIA.get(medium)
+            rows.append(
+                (
+                    len(rows) + 1,
+                    f"{stem}_{n:02d}",
+                    medium,
+                    catalogue.campaign_id(medium, numbers[medium]) if known else None,
+                    known.utm_source if known else "blog",
+                    known.utm_medium if known else "referral",
+                )
+            )
     run(
         con,
         f"""
         create table campaign as
-        select id, campaign, medium, case medium
-            when 'naver_sa' then 'cmp-a001-01-' || lpad((4000 + id * 17)::varchar, 9, '0')
-            when 'kakao_moment' then (310000 + id * 13)::varchar
-            when 'google_ads' then (20170000 + id * 1009)::varchar end as media_campaign_id
-        from (values {_values(rows)}) as v (id, campaign, medium) order by id
+        select * from (values {_values(rows)})
+            as v (id, campaign, medium, media_campaign_id, utm_source, utm_medium)
+        order by id
         """,
     )
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import duckdb
 
-from simulator import app_db, company, dirt, drugs, media, streams, truth
+from simulator import app_db, company, dirt, drugs, streams, truth
 from simulator.files import Tally
+from simulator.media import apis, catalogue, drops
+from simulator.media.figures import Books, Figures
 from simulator.world import World, add_calendar, literal, open_state, run
 
 Progress = Callable[[str, float], None]
@@ -22,12 +24,14 @@ _FOLDERS = {
     "FLOW_EVENTS_DIR": "flow_events",
     "EMR_LINKS_DIR": "emr_links",
     "PAYMENTS_PG_DIR": "payments_pg",
-    "ADS_NAVER_SA_DIR": "ads_naver_sa",
-    "ADS_KAKAO_MOMENT_DIR": "ads_kakao_moment",
-    "ADS_GOOGLE_ADS_DIR": "ads_google_ads",
+    "ADS_DROPS_DIR": "ads_drops",
+    "MARKETING_PLAN_DIR": "marketing_plan",
     "HIRA_DRUG_PRICE_DIR": "hira",
     "HIRA_REGISTRY_DIR": "hira_registry",
 }
+_MORNINGS = 30  # of which the media's figures are in memory at a time
+# Folders of companies that were made when these media still dropped files.
+_FORMER = ("ads_naver_sa", "ads_kakao_moment", "ads_google_ads")
 _FILES = (STATE, f"{STATE}.wal", "truth.json", "sources.env", "app_db", ".spill")
 
 
@@ -71,9 +75,21 @@ def append_day(out: Path, progress: Progress | None = None) -> dict:
     return _run(out, world, progress)
 
 
+def variables(out: Path) -> dict[str, str]:
+    """The environment in which the sources are those of the company in `out`.
+
+    ValueError when `out` holds no company.
+    """
+    file = Path(out).resolve() / "sources.env"
+    if not file.is_file():
+        raise ValueError(f"{out} holds no simulated company: make one with simulate first")
+    lines = (shlex.split(line)[0] for line in file.read_text(encoding="utf-8").splitlines())
+    return dict(line.split("=", 1) for line in lines)
+
+
 def _clear(out: Path) -> None:
     """Make `out` an empty folder; refuse to touch what this program hasn't made."""
-    ours = {*_FILES, *_FOLDERS.values()}
+    ours = {*_FILES, *_FOLDERS.values(), *_FORMER}
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is not a folder")
     content = sorted(p.name for p in out.iterdir()) if out.exists() else []
@@ -124,7 +140,7 @@ def _make(con: duckdb.DuckDBPyConnection, out: Path, world: World, say: Progress
     if world.is_founding:
         drugs.write_registry(con, world, out / "hira_registry", tally)
     say("ads", 0.3)
-    media.write_reports(con, world, out, tally)
+    _write_drops(world, out, tally)
     say("settlements", 0.35)
     streams.write_settlements(con, world, out / "payments_pg", tally)
     streams.write_emr_logs(con, world, out / "emr_links", tally)
@@ -151,11 +167,37 @@ def _make(con: duckdb.DuckDBPyConnection, out: Path, world: World, say: Progress
         f"{world.scale}::double as scale, {literal(world.start)} as start, "
         f"{literal(world.last)} as last",
     )
-    _write_environment(out)
+    _write_environment(out, world)
     return result
 
 
-def _write_environment(out: Path) -> None:
-    lines = [f"APP_DB_URL={shlex.quote(f'sqlite:///{out}/app_db/app.sqlite')}"]
-    lines += [f"{name}={shlex.quote(str(out / folder))}" for name, folder in _FOLDERS.items()]
+def _write_drops(world: World, out: Path, tally: Tally) -> None:
+    """The files of media without an API: what is known on the morning after each day."""
+    kept: dict[date, Figures] = {}
+
+    def books_on(morning: date) -> Books:
+        first = world.first + (morning - world.first).days // _MORNINGS * timedelta(days=_MORNINGS)
+        if first not in kept:
+            while kept:
+                kept.popitem()[1].close()
+            mornings = [first + timedelta(days=n) for n in range(_MORNINGS)]
+            kept[first] = Figures(world.seed, world.scale, world.start, mornings, window=True)
+        return Books(kept[first], morning)
+
+    drops.write(world, out, tally, books_on)
+
+
+def _write_environment(out: Path, world: World) -> None:
+    values = {"APP_DB_URL": f"sqlite:///{out}/app_db/app.sqlite"}
+    values |= {name: str(out / folder) for name, folder in _FOLDERS.items()}
+    values["GOODOC_TODAY"] = (world.last + timedelta(days=1)).isoformat()
+    values["ADS_SINCE"] = world.start.isoformat()
+    for name, module in apis.modules().items():
+        medium = catalogue.MEDIA.get(name)
+        prefix = medium.variables if medium else name.upper()
+        values |= {f"{prefix}_{key}": value for key, value in module.VARIABLES.items()}
+        if medium:
+            accounts = catalogue.accounts(name)
+            values[f"{prefix}_ACCOUNTS"] = ",".join(account.account_id for account in accounts)
+    lines = [f"{name}={shlex.quote(value)}" for name, value in values.items()]
     (out / "sources.env").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -222,7 +222,8 @@ def _sessions(world: World, first: date, last: date) -> str:
                 created_at - interval 250 second
             from member where created_at {between}
         )
-        select b.*, rnd('pf', b.sid) as pf, c.medium, ident('ss', b.sid) as session_id,
+        select b.*, rnd('pf', b.sid) as pf, c.medium, c.utm_source, c.utm_medium,
+            ident('ss', b.sid) as session_id,
             case when b.member_id is not null then ident('um', b.member_id)
                 else ident('ua', b.sid) end as user_pseudo_id,
             case when c.medium <> 'organic' then token('click', b.sid) end as click_id,
@@ -308,10 +309,7 @@ def _make_events(con: Connection, world: World, first: date, last: date) -> None
                 then product_id end as event_product_id,
             case when pf < 0.35 then 'ios' when pf < 0.7 then 'android' else 'web' end as platform,
             case when pf < 0.7 then app_version end as app_version,
-            case medium when 'naver_sa' then 'naver' when 'kakao_moment' then 'kakao'
-                when 'google_ads' then 'google' when 'organic' then 'blog' end as utm_source,
-            case medium when 'naver_sa' then 'cpc' when 'kakao_moment' then 'display'
-                when 'google_ads' then 'cpc' when 'organic' then 'referral' end as utm_medium,
+            utm_source, utm_medium,
             case when medium is not null then campaign end as utm_campaign,
             click_id,
             concat('{{"session":"', session_id, '","client_ts":', epoch_ms(occurred_at),

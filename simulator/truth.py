@@ -2,8 +2,8 @@
 
 import duckdb
 
-from simulator import media
 from simulator.files import Tally
+from simulator.media import facts
 from simulator.world import World, run, scalar
 
 _DIRTY_TABLES = {
@@ -159,9 +159,9 @@ def tell(
         figures |= {
             name: _number(value or 0) for name, value in zip(expressions, values, strict=True)
         }
-    figures |= {name: _number(value) for name, value in media.figures(con, world).items()}
+    figures |= {name: _number(value) for name, value in facts.figures(world).items()}
     figures |= tally.section("figures")
-    dirt = tally.section("dirt")
+    dirt = tally.section("dirt") | facts.dirt()
     marked = " union all ".join(
         f"select '{name}.' || dirt as name from {table} where dirt is not null"
         for table, name in _DIRTY_TABLES.items()
@@ -189,4 +189,4 @@ def tell(
 def _number(value: object) -> int | float:
     """A count stays whole; money keeps its decimals only where it has any."""
     number = float(value)
-    return int(number) if number.is_integer() else round(number, 2)
+    return int(number) if number.is_integer() else round(number, 4)

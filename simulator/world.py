@@ -81,7 +81,7 @@ def next_id(con: duckdb.DuckDBPyConnection, table: str) -> int:
 
 
 def open_state(path: Path, spill: Path, seed: int) -> duckdb.DuckDBPyConnection:
-    """Open a company's state, with bounded memory and the macros that make seeded randomness.
+    """Open a company's state, with bounded memory and the macros of `add_macros`.
 
     Two threads keep results independent of the machine: every query orders by a full key.
     """
@@ -89,6 +89,12 @@ def open_state(path: Path, spill: Path, seed: int) -> duckdb.DuckDBPyConnection:
         str(path),
         config={"threads": 2, "memory_limit": "2GB", "temp_directory": str(spill)},
     )
+    add_macros(con, seed)
+    return con
+
+
+def add_macros(con: duckdb.DuckDBPyConnection, seed: int) -> None:
+    """The macros that make seeded randomness."""
     # Nibbles that are always letters keep every run of digits short: no identifier of ours can
     # look like a resident registration number. The others make the shape of a version-4 UUID.
     keep, letters, tail = 0xFFFFFFFFFFFF0FFF, 0xA000A000A0004A00, 0xB000A000A000A000
@@ -114,7 +120,6 @@ def open_state(path: Path, spill: Path, seed: int) -> duckdb.DuckDBPyConnection:
         "db_time(t) as strftime(t, '%Y-%m-%d %H:%M:%S.%f')",
     ):
         run(con, f"create or replace temp macro {macro}")
-    return con
 
 
 def add_calendar(con: duckdb.DuckDBPyConnection, world: World) -> None:

@@ -10,9 +10,6 @@ from simulator.media.figures import TYPES, Figures, budgets, rates
 from simulator.world import World, run
 
 RATES_SINCE = date(2020, 1, 1)  # exchange rates are asked for from then on, whatever the company
-# Naver tells its conversions of all kinds by row.
-_ALL_7D = " + ".join(f"{type_}_click_7d" for type_ in TYPES)
-_PRIMARY = {"naver_sa": _ALL_7D, "naver_gfa": _ALL_7D}
 
 
 def figures(world: World) -> dict[str, float]:
@@ -23,7 +20,7 @@ def figures(world: World) -> dict[str, float]:
     con.register("rate", pa.Table.from_pylist(told))
     ads = [medium for medium in MEDIA.values() if medium.role == "ad"]
     rows = " union all by name ".join(
-        f"select '{m.key}' as medium, '{m.vat}' as vat, {_PRIMARY.get(m.key, m.primary)} "
+        f"select '{m.key}' as medium, '{m.vat}' as vat, {m.primary} "
         f"as conversions, * exclude (unit_key) from {known.table(m.key)}"
         for m in ads
     )
@@ -63,16 +60,15 @@ def figures(world: World) -> dict[str, float]:
     }
     values = run(con, f"select {', '.join(totals.values())} from fact")[0]
     result |= dict(zip(totals, values, strict=True))
-    for medium, scope, windows in (
-        ("kakao_moment", "campaign_id is not null", ("1d", "7d")),
-        ("meta", "campaign_id is not null", ("1d", "7d", "28d")),
-        ("naver_sa", "is_shown", ("1d", "7d")),
+    for medium, types, windows in (
+        ("kakao_moment", TYPES, ("1d", "7d")),
+        ("meta", ("lead", "purchase"), ("1d", "7d", "28d")),
+        ("naver_sa", TYPES, ("1d", "7d")),
     ):
-        for type_ in TYPES if medium != "meta" else ("lead", "purchase"):
-            for window in windows:
-                column = f"{type_}_click_{window}"
-                query = f"select sum({column}) from fact where medium = '{medium}' and {scope}"
-                result[f"ad_conversions_{medium}_{column}"] = run(con, query)[0][0]
+        for column in (f"{type_}_click_{window}" for type_ in types for window in windows):
+            query = f"select sum({column}) from fact where medium = '{medium}'"
+            of_campaigns = f"{query} and campaign_id is not null"
+            result[f"ad_conversions_{medium}_{column}"] = run(con, of_campaigns)[0][0]
     result["reach_meta_total"] = run(
         con,
         "select sum(reach) from (select floor(sum(impressions) * 0.6) as reach from fact "

@@ -1,13 +1,13 @@
 """What the media report, as it is known on a day: a function of the ad, the day and the day's age.
 
-It is asked for on the morning after a company day, so the youngest day's age is 1. An age beyond the medium's `refetch` counts as that, so a day is final once its window was re-read
-for the last time, however often it was read before.
+It is asked for on the morning after a company day, so the youngest day's age is 1. An age beyond
+the medium's `refetch` counts as that: a day is final once its window was re-read for the last
+time, however often it was read before.
 """
 
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
 from threading import RLock
 from typing import Any
 
@@ -36,6 +36,8 @@ _SUMS = (
     "install_click",
     "lead_by_conversion_date",
 )
+_COUNTS = {"impressions", "clicks", "install_click", "lead_by_conversion_date", *CONVERSIONS}
+_CREDITS_HALVES = {"google_ads"}  # a conversion is credited to several clicks
 _REACH = {"account": 0.5, "campaign": 0.6, "ad_group": 0.65, "ad": 0.7}
 _CAMPAIGN = ("account_id", "campaign_id", "campaign_name", "channel", "status")
 _GROUP = (*_CAMPAIGN, "ad_group_id", "ad_group_name")
@@ -83,6 +85,7 @@ class Figures:
         self.con = duckdb.connect(config={"threads": 2, "memory_limit": "1GB"})
         add_macros(self.con, seed)
         self._made: set[str] = set()
+        self._told: dict[tuple[str, str, str], dict[date, list[dict[str, Any]]]] = {}
 
     def table(self, medium: str) -> str:
         """The table of a medium's ads on their days (or hours) as known on each day."""
@@ -98,6 +101,50 @@ class Figures:
             result = self.con.execute(query)
             names = [column[0] for column in result.description]
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    def report(
+        self, medium: str, level: str, slot: str, scope: str
+    ) -> list[tuple[date, dict[str, Any]]]:
+        """What is known of a level's entities, each row with the morning on which it is."""
+        keys = LEVELS[level]
+        reach = _REACH.get(level, _REACH["ad"])
+        # A medium with totals knows more of its campaigns and accounts than its ads show.
+        scope += {"account": "", "campaign": " and campaign_id is not null"}.get(
+            level, " and is_shown"
+        )
+        if level == "keyword":
+            scope += " and keyword_id is not null"
+        # An ad or keyword is a row of its own: adding up is for what stands above.
+        add = "" if level in ("ad", "keyword") else "sum"
+        is_whole = medium not in _CREDITS_HALVES
+        sums = ", ".join(
+            f"{add}({name})::{'bigint' if is_whole and name in _COUNTS else 'decimal(18, 2)'} "
+            f"as {name}"
+            for name in _SUMS
+        )
+        group = f"known_on, {', '.join(keys)}, {slot}, currency"
+        rows = self.rows(
+            f"""
+            select {group}, {sums},
+                floor({add}(impressions) * {reach})::bigint as reach,
+                round({add}(rank * impressions) / {add}(impressions), 1)::decimal(4, 1) as rank
+            from {self.table(medium)}
+            where {scope}
+            {f"group by {group}" if add else ""}
+            order by known_on, {slot}, {", ".join(keys)}
+            """
+        )
+        return [(row.pop("known_on"), row if is_whole else _typed(row)) for row in rows]
+
+    def by_morning(self, medium: str, level: str, slot: str) -> dict[date, list[dict[str, Any]]]:
+        """The rows of a report by the morning on which they are known, asked for once for all."""
+        with self.lock:
+            asked = (medium, level, slot)
+            if asked not in self._told:
+                self._told[asked] = {}
+                for morning, row in self.report(*asked, "true"):
+                    self._told[asked].setdefault(morning, []).append(row)
+            return self._told[asked]
 
     def empty_day(self, medium: Medium) -> date:
         """The day on which a medium delivered nothing at all."""
@@ -368,30 +415,19 @@ class Books:
     ) -> list[dict[str, Any]]:
         if level == "search_term":
             return self._search_terms(medium, slot, first, last, account_id)
-        keys = LEVELS[level]
-        reach = _REACH.get(level, _REACH["ad"])
-        # A medium with totals knows more of its campaigns and accounts than its ads show.
-        scope = {"account": "true", "campaign": "campaign_id is not null"}.get(level, "is_shown")
-        if level == "keyword":
-            scope += " and keyword_id is not null"
-        if account_id is not None:
-            scope += f" and account_id = {literal(account_id)}"
+        if self._figures.window:
+            told = self._figures.by_morning(medium, level, slot).get(self.today, [])
+            return [
+                row for row in told
+                if first <= row[slot] <= last and account_id in (None, row["account_id"])
+            ]  # fmt: skip
         # A UTC day's hours lie on two Korean days.
         day = "stat_date" if slot == "stat_date" else "report_day"
-        sums = ", ".join(f"sum({name}) as {name}" for name in _SUMS)
-        rows = self._figures.rows(
-            f"""
-            select {", ".join(keys)}, {slot}, currency, {sums},
-                floor(sum(impressions) * {reach})::bigint as reach,
-                round(sum(rank * impressions) / sum(impressions), 1)::decimal(4, 1) as rank
-            from {self._figures.table(medium)}
-            where known_on = {literal(self.today)} and {scope}
-                and {day} between {literal(first)} and {literal(last)}
-            group by {", ".join(keys)}, {slot}, currency
-            order by {slot}, {", ".join(keys)}
-            """
-        )
-        return [_typed(row) for row in rows]
+        scope = f"known_on = {literal(self.today)}"
+        scope += f" and {day} between {literal(first)} and {literal(last)}"
+        if account_id is not None:
+            scope += f" and account_id = {literal(account_id)}"
+        return [row for _, row in self._figures.report(medium, level, slot, scope)]
 
     def _search_terms(
         self, medium: str, slot: str, first: date, last: date, account_id: str | None
@@ -449,12 +485,10 @@ class Books:
 
 
 def _typed(row: dict[str, Any]) -> dict[str, Any]:
-    """Counts as whole numbers, but for those that may be halves."""
-    for name, value in row.items():
-        if name in ("impressions", "clicks", "install_click") or (
-            name in (*CONVERSIONS, "lead_by_conversion_date") and value == value.to_integral_value()
-        ):
-            row[name] = int(value)
+    """Counts as whole numbers, but for those that are halves."""
+    for name in _COUNTS:
+        if row[name] == row[name].to_integral_value():
+            row[name] = int(row[name])
     return row
 
 

@@ -36,7 +36,7 @@ class StandIn:
 
     @property
     def books(self) -> Books:
-        """The figures as known on the morning after the last day; made anew when a day was appended."""
+        """The figures as known on the morning after the last day; anew when one was added."""
         with self._lock:
             stamp = self._truth.stat()
             made = (stamp.st_mtime_ns, stamp.st_size, stamp.st_ino)

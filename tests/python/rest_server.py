@@ -1,6 +1,5 @@
 """A web API on this machine, for tests: each path answers what a test's function says."""
 
-import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,45 +9,16 @@ from time import sleep  # by name: tests replace `time.sleep`
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-
-@dataclass
-class Asked:
-    """A request as it came in."""
-
-    method: str
-    target: str  # path and query as they came
-    path: str
-    query: dict[str, str]
-    headers: dict[str, str]  # names in lower case
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-    @property
-    def form(self) -> dict[str, str]:
-        return dict(parse_qsl(self.body.decode()))
+from simulator.media import web
+from simulator.media.web import Asked
 
 
 @dataclass
-class Answer:
-    """What is sent back. `drip` seconds pass after each byte; `cut` bytes are announced too many.
+class Answer(web.Answer):
+    """What is sent back: `drip` seconds after each byte, `cut` bytes fewer than announced."""
 
-    A body of bytes or text is sent as it is, anything else as JSON.
-    """
-
-    body: Any = None
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
     drip: float = 0.0
     cut: int = 0
-
-    @property
-    def data(self) -> bytes:
-        if isinstance(self.body, bytes):
-            return self.body
-        return (self.body if isinstance(self.body, str) else json.dumps(self.body)).encode()
 
 
 @dataclass
@@ -88,19 +58,19 @@ def serving() -> Iterator[Server]:
             parts = urlsplit(self.path)
             length = int(self.headers.get("Content-Length") or 0)
             asked = Asked(
-                self.command,
-                self.path,
-                parts.path,
-                dict(parse_qsl(parts.query, keep_blank_values=True)),
-                {name.lower(): value for name, value in self.headers.items()},
-                self.rfile.read(length),
+                method=self.command,
+                host=self.headers.get("Host") or "",
+                path=parts.path,
+                query=dict(parse_qsl(parts.query, keep_blank_values=True)),
+                headers={name.lower(): value for name, value in self.headers.items()},
+                body=self.rfile.read(length),
+                target=self.path,
             )
             server.asked.append(asked)
             answer = server.answer(asked)
             data = answer.data
             self.send_response(answer.status)
-            kind = "text/plain" if isinstance(answer.body, bytes | str) else "application/json"
-            headers = {"Content-Type": kind, "Content-Length": str(len(data) + answer.cut)}
+            headers = {"Content-Type": answer.kind, "Content-Length": str(len(data) + answer.cut)}
             for name, value in (headers | answer.headers).items():
                 self.send_header(name, value)
             self.end_headers()

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ NO_SERVER = {
         (("sources",), {"GOODOC_SOURCES": "nowhere"}, "no such folder of source declarations"),
         (("simulate", "--out", "/etc", "--days", "1"), {}, "/etc"),
         (("load",), {"GOODOC_LOCK_WAIT": "long"}, "must be a number of seconds"),
+        (("load",), {"GOODOC_TODAY": "today"}, "write a day as 2026-08-29"),
         (("load",), {"GOODOC_TARGET": "postgres"}, "set GOODOC_PG_URL, as in postgresql://"),
         (("load",), {"GOODOC_TARGET": "bigquery"}, "set GOODOC_BQ_PROJECT"),
         (("load",), BIGQUERY | {"GOODOC_BQ_MAX_BYTES": "1 TB"}, "must be a number of bytes"),
@@ -179,3 +181,44 @@ def test_a_second_writer_is_refused_and_told_who_holds_it(goodoc: Goodoc, drops:
         result = goodoc("load")
     assert result.returncode == 1
     assert "the warehouse is being written by `goodoc build` (process " in result.stderr
+
+
+def test_an_optional_source_is_left_out_and_said_to_be(goodoc: Goodoc, drops: Path) -> None:
+    folder = Path(goodoc.environment["GOODOC_SOURCES"])
+    text = SOURCE.replace("source: drops", "source: extra\noptional: true")
+    (folder / "extra.yml").write_text(text.replace("${DROPS}", "${EXTRA}"))
+
+    result = goodoc("load")
+    assert result.returncode == 0, result.stderr
+    assert "1 optional sources are not set up (`goodoc sources check` says" in result.stderr
+    assert json.loads(goodoc("load", "--json").stdout)["left_out"] == ["extra"]
+    assert "extra.yml:5: not set up, so left out: set EXTRA" in goodoc("sources", "check").stdout
+    # there to be built on, and nobody's worry
+    tables = {table["source"]: table for table in json.loads(goodoc("status", "--json").stdout)}
+    assert tables["extra"]["live"] == 0 and not tables["extra"]["is_stale"]
+
+    assert goodoc("load", EXTRA=str(drops)).returncode == 0
+    assert goodoc.query("select count(*) from raw_extra.rows") == [(1,)]
+
+
+def test_a_company_is_served_while_a_command_runs(goodoc: Goodoc, small_company: Path) -> None:
+    out = ["simulate", "--out", str(small_company), "--serve", "--"]
+    served = goodoc(*out, "env").stdout.splitlines()
+    variables = dict(line.split("=", 1) for line in served if "=" in line)
+    assert variables["GOODOC_API_STAND_IN"].startswith("http://127.0.0.1:")
+    assert variables["APP_EVENTS_DIR"] == str(small_company / "app_events")
+
+    # Outbrain signs in, pages and lists campaigns; today is the company's
+    command = "from goodoc.cli import main; main()"
+    result = goodoc(*out, sys.executable, "-c", command, "load", "ads_outbrain")
+    assert result.returncode == 0, result.stderr
+    ((newest,),) = goodoc.query("select max(window_to) from raw_ads_outbrain.campaigns")
+    assert newest == variables["GOODOC_TODAY"].replace("-", "")
+    assert goodoc(*out, "false").returncode == 1
+
+
+def test_what_is_served_must_be_there(goodoc: Goodoc, tmp_path: Path) -> None:
+    result = goodoc("simulate", "--out", str(tmp_path / "none"), "--serve", "true")
+    assert result.returncode == 1 and "holds no simulated company" in result.stderr
+    result = goodoc("simulate", "--out", str(tmp_path / "none"), "ls")
+    assert result.returncode == 1 and "there is no --serve" in result.stderr

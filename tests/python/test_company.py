@@ -14,21 +14,24 @@ def loaded_as_the_truth_says(goodoc: Goodoc, company: Path) -> None:
         f"{table['source']}.{table['table']}": table
         for table in json.loads(goodoc("status", "--json").stdout)
     }
-    assert set(status) == set(facts["rows"])
+    # beside the tables of databases and files, those of web APIs, whose figures tell what came
+    asked = {name for name in status if name.startswith(("ads_", "fx_"))} - set(facts["rows"])
+    assert set(status) - asked == set(facts["rows"]) and asked
     rejected: dict[str, int] = {}
     for row in json.loads(goodoc("quarantine", "list", "--json").stdout):
         name = f"{row['source']}.{row['table_name']}"
         rejected[name] = rejected.get(name, 0) + row["row_count"]
     assert rejected == facts["quarantine"]
     for name, table in status.items():
-        assert table["live"] + rejected.get(name, 0) == facts["rows"][name], name
+        if name not in asked:
+            assert table["live"] + rejected.get(name, 0) == facts["rows"][name], name
         assert not table["unaccounted"], name
 
 
 def test_every_figure_is_right_at_first_after_two_days_and_after_a_full_refresh(
     goodoc: Goodoc, company: Path
 ) -> None:
-    goodoc.use(company)
+    goodoc.use(company, media=True)
     made_key = goodoc(
         "simulate", "--out", str(goodoc.home.parent / "other"), "--days", "2", "--scale", "0.01"
     )

@@ -28,9 +28,12 @@ from google.cloud import bigquery
 import simulator
 from conftest import PROJECT, Goodoc, differences
 from engines import bigquery_endpoint, postgres_server
+from extract_load import read_sources
 from goodoc.setup import MARTS, POSTGRES_ROLES
 
 DAYS, SCALE, SEED = 6, 0.02, 1
+NUMBER_OF_MARTS = len(list((PROJECT / "models" / "marts").glob("*/*.sql")))
+MATURITY = "marketing.fct_ad_metric_maturity"
 LOST_DAY = date(2026, 6, 4)
 READERS = "analysts@company.example"
 POLICY_TAGS = {
@@ -57,7 +60,7 @@ class OnEngine(Goodoc):
         home.mkdir()
         (home / "pseudonym.key").write_text("k" * 32)
         self.environment |= {"GOODOC_TARGET": target, **environment}
-        self.use(company)
+        self.use(company, media=True)
 
     def query(self, query: str, database: str = "warehouse.duckdb") -> list[tuple[Any, ...]]:
         if self.target == "duckdb":
@@ -272,7 +275,9 @@ def test_every_mart_is_equal_on_every_engine_after_every_step(
     built = compare(engines)
     assert not unequal(built)
     assert not wrong_figures(engines, company)
-    assert len(built) == len(engines) * 18 and all(mart.rows for mart in built)
+    assert len(built) == len(engines) * NUMBER_OF_MARTS
+    # no day of six is final yet
+    assert {mart.mart.partition("(")[0] for mart in built if not mart.rows} <= {MATURITY}
 
     simulator.append_day(company)
     on_each(engines, "load")
@@ -297,6 +302,7 @@ def test_every_mart_is_equal_on_every_engine_after_every_step(
     for name, engine in engines.items():
         assert engine.marts() == increments[name], f"{name}: increments differ from a full refresh"
 
+    assert all(mart.rows for mart in compare(engines))
     print("\nmodel, rows on DuckDB, equal on Postgres and BigQuery")
     for mart in compare(engines):
         print(f"{mart.engine:9} {mart.rows:7,} {mart.is_equal} {mart.mart.partition('(')[0]}")
@@ -314,7 +320,7 @@ def test_the_published_copies_are_equal_and_without_person_keys(
             name, columns = mart.rstrip(")").split("(")
             rows = connection.execute(f"select {columns} from {name}").fetchall()
             files[mart] = Counter(tuple(map(comparable, row)) for row in rows)
-    assert len(files) == 18
+    assert len(files) == NUMBER_OF_MARTS
     for name, marts in published.items():
         assert marts == files, name
     assert not [mart for mart in files if "member_key" in mart or "_token" in mart]
@@ -325,7 +331,9 @@ def test_docs_freshness_and_descriptions_work(engines: dict[str, OnEngine], targ
     engine = {target: engines[target]}
     on_each_dbt(engine, "source", "freshness")
     sources = json.loads((engines[target].home / "dbt" / "sources.json").read_text())["results"]
-    assert len(sources) == 35 and {source["status"] for source in sources} == {"pass"}
+    declared = read_sources(PROJECT / "extract_load" / "sources").values()
+    assert len(sources) == sum(len(source.tables) for source in declared)
+    assert {source["status"] for source in sources} == {"pass"}
 
     on_each_dbt(engine, "docs", "generate")
     catalogue = json.loads((engines[target].home / "dbt" / "catalog.json").read_text())

@@ -16,6 +16,10 @@ import duckdb
 import pytest
 
 from simulator import append_day, simulate
+from simulator.media.catalogue import MEDIA
+from simulator.media.figures import Books, Figures
+from simulator.media.server import serving
+from simulator.media.web import Asked
 
 DAYS, SCALE, SEED = 21, 0.02, 1
 START = date(2026, 6, 1)
@@ -136,11 +140,11 @@ def test_rows_are_those_delivered(company):
     counted["payments_pg.settlements"] = len(
         _lines(out / "payments_pg", "*.csv", "cp949", header=True)
     )
-    for medium in ("naver_sa", "kakao_moment", "google_ads"):
-        for level in ("ads", "campaigns"):
-            counted[f"ads_{medium}.{level}"] = len(
-                _lines(out / f"ads_{medium}", f"{level}_*.csv", header=True)
-            )
+    counted["ads_drops.ads"] = len(_lines(out / "ads_drops", "*/*.csv", header=True))
+    for table in ("accounts", "budgets"):
+        counted[f"marketing_plan.{table}"] = len(
+            _lines(out / "marketing_plan", f"{table}*.csv", header=True)
+        )
     counted["hira.drug_prices"] = len(_lines(out / "hira", "*.csv", header=True))
     releases = ("hospitals_2026-03.csv", "utf-8-sig"), ("hospitals_2026-06.csv", "cp949")
     counted["hira_registry.hospitals"] = sum(
@@ -256,12 +260,8 @@ def test_lines_to_reject_are_there(company):
             key = record.get("entity_id", record.get("device_id"))
             bad += not isinstance(key, int) or record["received_at"].startswith("2099")
         assert bad == quarantine[table] == 3
-    for medium in ("naver_sa", "kakao_moment", "google_ads"):
-        for level, width in (("ads", 10), ("campaigns", 9)):
-            lines = _lines(out / f"ads_{medium}", f"{level}_*.csv", header=True)
-            fields = [line.split(",") for line in lines]
-            bad = sum(len(row) != width or "-" in row for row in fields)
-            assert bad == quarantine[f"ads_{medium}.{level}"] == 2
+    fields = [line.split(",") for line in _lines(out / "ads_drops", "*/*.csv", header=True)]
+    assert sum("-" in row for row in fields) == quarantine["ads_drops.ads"] == 1
     raw = b"".join(p.read_bytes() for p in (out / "payments_pg").glob("*.csv"))
     assert raw.count(b"\xff\xff") == 1
 
@@ -334,32 +334,132 @@ def test_flow_events_give_the_waits_and_late_cancellations(company):
     assert late == figures["bookings_late_cancel_count"]
 
 
-def test_newest_ad_extraction_wins(company):
+def test_newest_ad_file_wins(company):
+    """Of the files of a medium without an API, the newest that holds a day is right about it."""
     out, truth = company
-    figures = truth["figures"]
-    remainder = Decimal(0)
-    for medium, spend_of in (
-        ("naver_sa", lambda spend: spend / Decimal("1.1")),
-        ("kakao_moment", lambda spend: spend),
-        ("google_ads", lambda spend: spend / 1_000_000),
-    ):
-        totals = {}
-        for level, width in (("campaigns", 9), ("ads", 10)):
-            newest: dict[str, tuple[str, Decimal]] = {}
-            for path in sorted((out / f"ads_{medium}").glob(f"{level}_*.csv")):
-                extracted = path.stem.split("_")[1]
-                by_date: Counter[str] = Counter()
-                for line in _text(path).splitlines()[1:]:
-                    fields = line.split(",")
-                    if len(fields) == width and "-" not in fields:
-                        by_date[fields[0]] += Decimal(fields[width - 3])
-                for stat, spend in by_date.items():
-                    newest[stat] = max(newest.get(stat, ("", Decimal(0))), (extracted, spend))
-            assert len(newest) == DAYS
-            totals[level] = sum(spend_of(spend) for _, spend in newest.values())
-        assert round(totals["campaigns"], 2) == figures[f"spend_supply_krw_{medium}"]
-        remainder += totals["campaigns"] - totals["ads"]
-    assert round(remainder, 2) == figures["remainder_spend_supply_krw"] > 0
+    for medium, supply_of in (("dable", 1), ("toss", Decimal("1.1"))):
+        newest: dict[str, tuple[str, Decimal]] = {}
+        for path in sorted((out / "ads_drops" / medium).glob("*.csv")):
+            by_date: Counter[str] = Counter()
+            rows = csv.DictReader(io.StringIO(_text(path)))
+            for row in rows:
+                if "-" not in row.values():
+                    by_date[row["날짜"]] += Decimal(row["광고비"])
+            newest |= {stat: (path.name, spend) for stat, spend in by_date.items()}
+        assert len(newest) == DAYS - 1  # one day without any delivery
+        total = sum(spend for _, spend in newest.values()) / supply_of
+        assert round(total, 2) == truth["figures"][f"spend_supply_krw_{medium}"]
+
+
+def _books(known: date, **options) -> Books:
+    return Books(Figures(SEED, SCALE, START, [known], **options), known)
+
+
+def test_media_levels_add_up_and_only_totals_know_more():
+    known = START + timedelta(days=DAYS)
+    books = _books(known)
+    for medium in MEDIA.values():
+        if medium.primary == "installs":
+            continue
+        sums = {
+            level: sum(
+                (row["spend"] for row in books.figures(medium.key, level, START, known)), Decimal(0)
+            )
+            for level in ("account", "campaign", "ad_group", "ad")
+        }
+        assert sums["ad"] == sums["ad_group"] > 0
+        assert (sums["campaign"] > sums["ad"]) == medium.has_totals
+        assert (sums["account"] > sums["campaign"]) == ("account_totals" in medium.parts)
+
+
+def test_media_figures_are_exact_and_settle():
+    """Sums that VAT leaves whole, windows that hold each other, days that end up the same."""
+    final, last = START + timedelta(days=40), START + timedelta(days=5)
+    early, late = _books(START + timedelta(days=6)), _books(final)
+    later = _books(final + timedelta(days=9))
+    for medium in MEDIA.values():
+        if medium.primary == "installs":
+            continue
+        step = {"KRW": 11 if medium.vat == "incl" else 10, "USD": Decimal("0.01"), "JPY": 1}
+        asked = (medium.key, medium.finest, START, last)
+        rows = late.figures(*asked)
+        for row in rows:
+            assert row["spend"] % step[row["currency"]] == 0
+            for kind in ("lead", "signup", "purchase"):
+                for way in ("click", "view"):
+                    windows = [row[f"{kind}_{way}_{window}"] for window in ("1d", "7d", "28d")]
+                    assert windows == sorted(windows)
+        assert rows != early.figures(*asked)
+        assert [r["spend"] for r in rows] == [r["spend"] for r in later.figures(*asked)]
+        vanished = len(early.figures(*asked)) - len(rows)
+        assert vanished >= 0 and (medium.has_totals or not vanished)
+
+
+def test_media_without_an_api_are_known_by_window_as_by_history():
+    """What a file says of a day is what the whole history says on that morning."""
+    known = START + timedelta(days=12)
+    window, whole = _books(known, window=True), _books(known)
+    first = known - timedelta(days=7)
+    asked = ("toss", "ad", START, known)
+    assert window.figures(*asked) == whole.figures("toss", "ad", first, known)
+    assert len(whole.figures(*asked)) > len(window.figures(*asked))
+
+
+def test_hours_are_those_of_the_korean_days():
+    known = START + timedelta(days=DAYS)
+    books = _books(known)
+    for medium in ("unity", "applovin"):
+        by_day: Counter[date] = Counter()
+        for row in books.hours(medium, "campaign", START, known):
+            by_day[(row["utc_hour"] + timedelta(hours=9)).date()] += row["spend"]
+        days: Counter[date] = Counter()
+        for row in books.figures(medium, "campaign", START, known):
+            days[row["stat_date"]] += row["spend"]
+        assert by_day == days and max(days) == known - timedelta(days=1)
+
+
+def test_every_campaign_of_ours_is_one_of_the_media(company):
+    out, truth = company
+    books = _books(START + timedelta(days=DAYS))
+    theirs = {
+        (medium, row["campaign_id"]): row["campaign_name"]
+        for medium in MEDIA
+        for row in books.entities(medium, "campaign")
+    }
+    ours = {
+        (medium, key): name
+        for medium, key, name in _query(
+            out, "select medium, media_campaign_id, campaign from campaigns_internal"
+        )
+        if medium != "organic"
+    }
+    assert set(ours) == {key for key in theirs if key[0] != "cm360"}
+    renamed = {key for key, name in ours.items() if theirs[key] != name}
+    assert 0 < len(renamed) < len(ours) / 2
+    planted = sum(n for name, n in truth["dirt"].items() if ".utm_" in name)
+    ads = [
+        row for medium in MEDIA.values() if medium.role == "ad"
+        for row in books.entities(medium.key, "ad")
+    ]  # fmt: skip
+    names = set(ours.values())
+    bad = sum(ad["landing_url"].rpartition("utm_campaign=")[2] not in names for ad in ads)
+    assert bad == planted > 0
+
+
+def test_stand_in_sees_the_next_day(tmp_path):
+    """A company of the server's is read anew once a day was appended, without its state's lock."""
+    out = tmp_path / "company"
+    simulate(out, days=2, scale=0.01)
+    with duckdb.connect(str(out / "company.duckdb")), serving(out) as stand_in:
+        assert stand_in.books.today == date(2026, 6, 3)
+    with serving(out) as stand_in:
+        before = stand_in.books
+        append_day(out)
+        assert stand_in.books.today == date(2026, 6, 4)
+        asked = ("meta", "ad", START, START)
+        assert stand_in.books.figures(*asked) != before.figures(*asked)
+        answer = stand_in.answer(Asked("GET", "nowhere.example", "/", {}, {}))
+    assert answer.status == 404
 
 
 def test_prescription_amount_by_the_lists(company):
@@ -416,7 +516,7 @@ def test_next_day_adds_and_never_rewrites(grown):
     added = set(after) - set(before)
     assert "flow_events/2026-06-22.jsonl.gz" in added
     assert "clinic_devices/heartbeats/2026-06-22.jsonl.gz" in added
-    assert any(name.startswith("ads_google_ads/ads_20260622_20260602_") for name in added)
+    assert any(name.startswith("ads_drops/toss/") for name in added)
 
 
 def test_next_day_changes_the_database(grown):
