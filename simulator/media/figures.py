@@ -345,6 +345,10 @@ class Books:
         self._strict = strict
         self._answered: dict[tuple, list[dict[str, Any]]] = {}
 
+    def close(self) -> None:
+        """Free the memory of the figures."""
+        self._figures.close()
+
     # -- what there is
 
     def medium(self, key: str) -> Medium:

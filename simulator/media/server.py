@@ -41,6 +41,7 @@ class StandIn:
             stamp = self._truth.stat()
             made = (stamp.st_mtime_ns, stamp.st_size, stamp.st_ino)
             if self._books is None or made != self._made:
+                self.close()
                 self._books, self._made = self._open(), made
             return self._books
 
@@ -50,6 +51,13 @@ class StandIn:
         start = date.fromisoformat(truth["start"])
         figures = Figures(truth["seed"], truth["scale"], start, [today])
         return Books(figures, today, self._strict, self._jobs)
+
+    def close(self) -> None:
+        """Free what the figures take."""
+        with self._lock:
+            if self._books:
+                self._books.close()
+            self._books = None
 
     def answer(self, asked: Asked) -> Answer:
         """The answer of the API whose host was asked."""
@@ -121,6 +129,7 @@ def serving(out: Path, strict: bool = False) -> Iterator[StandIn]:
     finally:
         listening.shutdown()
         listening.server_close()
+        stand_in.close()
 
 
 @contextmanager

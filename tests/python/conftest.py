@@ -114,6 +114,12 @@ class Lab:
 _SHOPS = {"duckdb": ("sqlite", "postgres"), "postgres": ("postgres",), "bigquery": ("sqlite",)}
 
 
+def pytest_sessionfinish() -> None:
+    """Ends what answers for companies; its threads would hold up the end of the process."""
+    for company in list(_stand_ins):
+        end_stand_in(company)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest file first, so that no worker is left alone with it at the end."""
     items.sort(key=lambda item: item.path.name != "test_parity.py")

@@ -18,6 +18,7 @@ import pytest
 
 from conftest import PROJECT, Lab
 from engines import on_engines
+from extract_load import read_sources
 from simulator.media import apis
 from simulator.media.catalogue import MEDIA, accounts
 from simulator.media.facts import RATES_SINCE
@@ -273,3 +274,42 @@ def test_exchange_rates_are_those_of_the_business_days(
             (len(books.rates(RATES_SINCE, books.today)),)
         ]
         company.one_day_on()
+
+
+def _seed(name: str) -> list[dict[str, str]]:
+    with (PROJECT / "seeds" / f"{name}.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_page_on_media_says_what_the_seeds_say() -> None:
+    page = (PROJECT / "docs" / "media.md").read_text(encoding="utf-8")
+    told = {}
+    for line in page.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+        if len(cells) == 11 and cells[1].startswith("`"):
+            told[cells[1].strip("`")] = cells
+    ends = {row["medium"]: row["ends_on"] for row in _seed("media_api_versions")}
+    media = {row["medium"]: row for row in _seed("media") if row["medium"] != "organic"}
+    assert set(told) == set(media) == set(MEDIA)
+    for key, medium in media.items():
+        _, _, lane, _, money, basis, vat, reread, api, confidence, _ = told[key]
+        assert (lane, money, basis, vat, confidence) == (
+            medium["lane"], medium["currency"], medium["day_basis"], medium["vat_basis"],
+            medium["confidence"],
+        ), key  # fmt: skip
+        kept = f", kept {medium['retention_days']}" if medium["retention_days"] else ""
+        assert reread == f"{medium['refetch_days']} d{kept}", key
+        assert not ends.get(key) or f"ends {ends[key]}" in api, key
+
+
+def test_windows_are_re_read_as_the_seed_says() -> None:
+    declared = read_sources(PROJECT / "extract_load" / "sources")
+    for medium in _seed("media"):
+        if medium["lane"] == "rest":
+            windows = [
+                table.endpoint.window
+                for table in declared[f"ads_{medium['medium']}"].tables.values()
+                if table.endpoint and table.endpoint.window
+            ]
+            assert windows, medium["medium"]
+            assert {str(window.restates) for window in windows} == {medium["refetch_days"]}
