@@ -164,6 +164,7 @@ class Table(_Strict):
     settle: Annotated[timedelta, BeforeValidator(_duration)] = timedelta(0)
     time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
     future: Identifier | None = None
+    ignored: tuple[str, ...] = ()  # what the source has beside the columns, and nobody wants
     unscanned: tuple[Identifier, ...] = ()
 
     @field_validator("path", mode="before")

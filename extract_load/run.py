@@ -110,6 +110,7 @@ def _load_source(
                 progress(report, False)
         except _FAILURES as error:
             report.error = _one_line(error)
+        report.undeclared -= set(table.ignored)
         report.seconds = (datetime.now(UTC) - started).total_seconds()
         outcome = "failed" if report.error else "loaded" if report.counts.read else "nothing new"
         message = report.error or "; ".join(report.notes)

@@ -483,3 +483,25 @@ def test_a_client_may_show_itself_as_http_basic(lab: Lab, server: Server) -> Non
     (asked,) = server.at("/token")
     assert asked.headers["authorization"] == "Basic " + base64.b64encode(b"u:s3cr3t").decode()
     assert asked.form == {"grant_type": "client_credentials"}
+
+
+@on_engines("duckdb")
+def test_fields_that_nobody_wants_are_not_named(lab: Lab, server: Server) -> None:
+    lab.declare(
+        """\
+        source: ads
+        description: A medium.
+        reader: rest
+        client: {base_url: "https://api.example.com/v1", paginator: single_page}
+        tables:
+          ads:
+            description: One row is an ad.
+            endpoint: {path: /ads, data_selector: data}
+            ignored: [ratio.ctr]
+            columns: {id: bigint none}
+        """,
+        "ads",
+    )
+    server.answers["/v1/ads"] = {"data": [{"id": 1, "ratio.ctr": 0.1, "other": 1}]}
+    (table,) = lab.load().tables
+    assert table.notes == ["no privacy class, so did not land: other"]

@@ -3,9 +3,18 @@
 The names of this package become variables in the models (`library_path` in `.sqlfluff`).
 """
 
+from pathlib import Path
 from types import SimpleNamespace
 
+import yaml
+
 target = SimpleNamespace(type="postgres")
+
+
+def var(name: str, default: object = None) -> object:
+    """What dbt_project.yml says."""
+    project = Path(__file__).resolve().parents[2] / "dbt_project.yml"
+    return yaml.safe_load(project.read_text(encoding="utf-8"))["vars"].get(name, default)
 
 
 def is_incremental() -> bool:
