@@ -62,7 +62,7 @@ _CHECKS = {"database": _database, "files": _files, "rest": _rest, "singer": _sin
 def _each_table(source: Source, undeclared: Callable[[Table], list[str]]) -> Iterator[Finding]:
     for table in source.tables.values():
         try:
-            for name in undeclared(table):
+            for name in sorted(set(undeclared(table)) - set(table.ignored)):
                 yield _note(source, table, f"column {name} has no privacy class and does not land")
         except ReadError as error:
             yield Finding(f"{source.file}:{source.line('tables', table.name)}: {error}", True)

@@ -6,9 +6,18 @@
     'app_db.campaigns_internal', 'app_db.erasure_requests', 'app_events.events',
     'clinic_devices.heartbeats', 'clinic_devices.crashes', 'emr_links.ubcare_logs',
     'emr_links.bit_logs', 'emr_links.eghis_logs', 'payments_pg.settlements', 'hira.drug_prices',
-    'hira_registry.hospitals', 'ads_naver_sa.campaigns', 'ads_kakao_moment.campaigns',
-    'ads_google_ads.campaigns',
+    'hira_registry.hospitals', 'fx_ecos.rates', 'marketing_plan.accounts',
+    'marketing_plan.budgets',
 ] %}
+{% set delivered = [] %}
+{% for each in var('ad_reports') + var('ad_lists') %}
+    {% set source_name = 'ads_' ~ ('drops' if each.medium == '*' else each.medium) %}
+    {% if each.kind == 'delivery' %}
+        {% do delivered.append((source_name, each.report, each)) %}
+    {% else %}
+        {% do straight.append(source_name ~ '.' ~ (each.report or each.list)) %}
+    {% endif %}
+{% endfor %}
 {% set one_for_one = {
     'app_db.members': ('dim_members', ['member_key'], ''),
     'app_db.doctors': ('dim_doctors', ['doctor_id'], ''),
@@ -21,11 +30,9 @@
     'app_db.payments':
         ('payment', ['payment_id'], "coalesce(payment_status <> 'paid' or amount_krw <= 0, true)"),
     'flow_events.events': ('fct_flow_events', ['event_id'], 'is_repeat or not is_known_type'),
-    'ads_naver_sa.ads': ('naver_sa', none, 'not is_latest'),
-    'ads_kakao_moment.ads': ('kakao_moment', none, 'not is_latest'),
-    'ads_google_ads.ads': ('google_ads', none, 'not is_latest'),
 } %}
-{% set ad_key = ['stat_date', 'account_id', 'campaign_id', 'ad_group_id', 'ad_id'] %}
+{# the finest number of an ad's report finds its row in the mart #}
+{% set ad_key = ['account_id', 'campaign_id', 'ad_group_id', 'ad_id'] %}
 
 with flow_event_types as (
 
@@ -33,10 +40,10 @@ with flow_event_types as (
 
 ),
 
--- knows which extraction is the newest of its day
-ad_reports as (
+-- which extraction is the newest of a day
+newest_extractions as (
 
-    select * from {{ ref('int_marketing__ad_reports_unified') }}
+    select * from {{ ref('int_marketing__ad_newest_extractions') }}
 
 ),
 
@@ -87,20 +94,12 @@ counted as (
                     on
                     events.entity = flow_event_types.entity
                     and events.event_type = flow_event_types.event_type
-            {% elif key is none %}
-                select *
-                from ad_reports
-                where medium = '{{ mart }}' and level = 'ad'
             {% else %}
                 select * from {{ ref('stg_' ~ source_name ~ '__' ~ table_name) }}
             {% endif %}
         ) as staged
         left join (  -- noqa: ST05
-            {% if key is none %}
-                select {{ ad_key | join(', ') }}, true as is_there
-                from ad_deliveries
-                where medium = '{{ mart }}' and not is_remainder
-            {% elif mart in ('application', 'payment') %}
+            {% if mart in ('application', 'payment') %}
                 select
                     conversion_id,
                     true as is_there
@@ -117,11 +116,49 @@ counted as (
             '{{ mart }}-' || cast(staged.{{ key[0] }} as {{ dbt.type_string() }})
             = mart.conversion_id
         {% else %}
-        {% for column in key or ad_key %}
+        {% for column in key %}
             staged.{{ column }} = mart.{{ column }}{{ ' and' if not loop.last }}
         {% endfor %}
         {% endif %}
         group by staged.load_id
+        union all
+    {% endfor %}
+    {% for source_name, report, each in delivered %}
+        {% set medium = 'reports.medium' if each.medium == '*' else "'" ~ each.medium ~ "'" %}
+        {% set excluded = 'reports.is_deleted or reports.stat_date is null'
+            ~ ' or newest_extractions.medium is null' %}
+        select
+            '{{ source_name }}' as source_name,
+            '{{ report }}' as table_name,
+            reports.load_id,
+            count(*) as staging_count,
+            sum(case when {{ excluded }} then 1 else 0 end) as excluded_count,
+            sum(
+                case
+                    when not ({{ excluded }}) and ad_deliveries.medium is not null then 1
+                    else 0
+                end
+            ) as mart_count
+        from {{ ref('stg_' ~ source_name ~ '__' ~ report) }} as reports
+        left join newest_extractions
+            on newest_extractions.medium = {{ medium }}
+            and newest_extractions.report = '{{ report }}'
+            and coalesce(newest_extractions.account_id, '') = coalesce(reports.account_id, '')
+            and newest_extractions.stat_date = reports.stat_date
+            and newest_extractions.reported_date = reports.
+            {{- 'reported_date' if 'reported_date' in each.columns else 'stat_date' }}
+            and newest_extractions.extracted_on = reports.extracted_on
+            and newest_extractions.window_from = reports.window_from
+            and newest_extractions.window_to = reports.window_to
+            and newest_extractions.source_file = reports.source_file
+        left join ad_deliveries
+            on ad_deliveries.medium = {{ medium }}
+            and ad_deliveries.stat_date = reports.stat_date
+            {% for column in ad_key if column == 'account_id' or column in each.columns %}
+                and ad_deliveries.{{ column }}
+                = coalesce(nullif(reports.{{ column }}, ''), '(not reported)')
+            {% endfor %}
+        group by reports.load_id
         {% if not loop.last %}union all{% endif %}
     {% endfor %}
 

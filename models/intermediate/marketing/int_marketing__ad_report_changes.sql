@@ -1,47 +1,90 @@
 -- An extraction can change every day of its window, also days on which it has no row: there it says
--- that nothing was delivered. Deleted rows count too: their extraction no longer covers its days.
-with reports as (
+-- that nothing was delivered. A rate changes the days that it holds for, an account all its days.
+with extractions as (
 
-    select * from {{ ref('int_marketing__ad_reports_unified') }}
+    select * from {{ ref('int_marketing__ad_newest_extractions') }}
 
 ),
 
-extractions as (
+rates as (
 
     select
-        medium,
-        level,
-        extracted_on,
-        window_from,
-        window_to,
+        valid_from,
+        valid_to,
         max(load_id) as load_id
-    from reports
-    group by medium, level, extracted_on, window_from, window_to
+    from {{ ref('int_marketing__exchange_rates') }}
+    group by valid_from, valid_to
 
 ),
 
-reported_days as (
+accounts as (
+
+    select * from {{ ref('int_marketing__ad_accounts') }}
+
+),
+
+parents as (
+
+    select * from {{ ref('int_marketing__ad_parents') }}
+
+),
+
+touched as (
 
     select
         medium,
-        stat_date
-    from reports
-    group by medium, stat_date
+        report,
+        stat_date,
+        load_id
+    from extractions
+    union all
+    select
+        extractions.medium,
+        extractions.report,
+        extractions.stat_date,
+        accounts.load_id
+    from extractions
+    inner join accounts
+        on extractions.medium = accounts.medium
+        and extractions.account_id = accounts.account_id
+    union all
+    select
+        extractions.medium,
+        extractions.report,
+        extractions.stat_date,
+        rates.load_id
+    from extractions
+    inner join rates
+        on extractions.stat_date >= rates.valid_from
+        and extractions.stat_date < rates.valid_to
+    {# a list that tells an ad's campaign changes the ad's days #}
+    {% for report in var('ad_reports') if 'ad_id' in report.columns
+        and not ('campaign_id' in report.columns and 'ad_group_id' in report.columns) %}
+        union all
+        select
+            '{{ report.medium }}' as medium,
+            '{{ report.report }}' as report,
+            reports.stat_date,
+            parents.load_id
+        from {{ ref('stg_ads_' ~ report.medium ~ '__' ~ report.report) }} as reports
+        inner join parents
+            on parents.medium = '{{ report.medium }}'
+            and reports.account_id = parents.account_id
+            and reports.ad_id = parents.ad_id
+        where reports.stat_date is not null
+    {% endfor %}
 
 ),
 
 final as (
 
     select
-        reported_days.stat_date,
-        reported_days.medium,
-        extractions.level,
-        max(extractions.load_id) as load_id
-    from reported_days
-    inner join extractions
-        on reported_days.medium = extractions.medium
-        and reported_days.stat_date between extractions.window_from and extractions.window_to
-    group by reported_days.stat_date, reported_days.medium, extractions.level
+        stat_date,
+        medium,
+        report,
+        max(load_id) as load_id
+    from touched
+    group by stat_date, medium, report
 
 )
 
