@@ -44,6 +44,23 @@ CASES = """
     {{ kst_date("timestamp '2024-02-28 15:00:00'") }}                        => 2024-02-29
     {{ kst_date("cast(null as timestamp)") }}                                => null
 
+    {{ parse_date("'20260601'") }}                                           => 2026-06-01
+    {{ parse_date("'2026-06-01'") }}                                         => 2026-06-01
+    {{ parse_date("' 2026-12-31 00:00:00'") }}                               => 2026-12-31
+    {{ parse_date("'2026-06-01T00:00:00.000-07:00'") }}                      => 2026-06-01
+    {{ parse_date("'20240229'") }}                                           => 2024-02-29
+    {{ parse_date("'20260229'") }}                                           => null
+    {{ parse_date("'2026-06-31'") }}                                         => null
+    {{ parse_date("'2026-13-01'") }}                                         => null
+    {{ parse_date("'2026-00-10'") }}                                         => null
+    {{ parse_date("'2026-06-00'") }}                                         => null
+    {{ parse_date("'01.06.2026'") }}                                         => null
+    {{ parse_date("'2026-6-1'") }}                                           => null
+    {{ parse_date("'Total'") }}                                              => null
+    {{ parse_date("'yesterda'") }}                                           => null
+    {{ parse_date("''") }}                                                   => null
+    {{ parse_date("cast(null as " ~ dbt.type_string() ~ ")") }}              => null
+
     {{ ratio(1, 0) }}                                                        => null
     {{ ratio(0, 0) }}                                                        => null
     {{ ratio(0, 5) }}                                                        => 0

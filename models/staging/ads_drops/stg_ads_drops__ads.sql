@@ -8,7 +8,7 @@ renamed as (
 
     select
         lower(trim(medium)) as medium,
-        {{ parse_date('stat_date') }} as stat_date,
+        stat_date,
         trim(account_id) as account_id,
         trim(campaign_id) as campaign_id,
         trim(campaign_name) as campaign_name,
