@@ -1,8 +1,8 @@
 {# The columns that close every staged ad report: which extraction told the row, of which window, and where it landed. #}
 {% macro ad_extraction() -%}
-    {{ parse_date('extracted_on') }} as extracted_on,
-        {{ parse_date('window_from') }} as window_from,
-        {{ parse_date('window_to') }} as window_to,
+    extracted_on,
+        window_from,
+        window_to,
         _file as source_file,
         _line as source_line,
         _deleted_at is not null as is_deleted,

@@ -15,7 +15,7 @@
                 when {{ parts[2] }} between '01' and case
                     when {{ parts[1] }} in ('04', '06', '09', '11') then '30'
                     when {{ parts[1] }} <> '02' then '31'
-                    when mod(cast({{ parts[0] }} as {{ dbt.type_int() }}), 4) = 0 then '29'
+                    when mod(cast({{ parts[0] }} as integer), 4) = 0 then '29'
                     else '28'
                 end
                     then cast({{ parts | join(" || '-' || ") }} as date)

@@ -200,7 +200,14 @@ def _typed(column: Column, schema: dict[str, str], table: Table) -> str:
         # what is written as it would be written back; cheaper than to look at its shape
         fits = f"cast({exact} as varchar) = {value}"
         fits += f" and length({value}) = 10" if column.type == "date" else f" or {value} = '-0'"
-    return f"case when {fits} then {exact} end"
+    basic = f" when {_basic_date(value)}" if column.type == "date" else ""
+    return f"case when {fits} then {exact}{basic} end"
+
+
+def _basic_date(value: str) -> str:
+    """A day as ISO 8601 writes it in its basic format: 20260601."""
+    parts = " || '-' || ".join(f"substr({value}, {at})" for at in ("1, 4", "5, 2", "7, 2"))
+    return f"regexp_full_match({value}, '[0-9]{{8}}') then try_cast({parts} as date)"
 
 
 def _typed_instant(value: str, table: Table) -> str:

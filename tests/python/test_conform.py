@@ -45,10 +45,9 @@ def read_boolean(text: str) -> bool | None:
 
 
 def read_date(text: str) -> date | None:
+    parts = re.fullmatch("([0-9]{4})(-?)([0-9]{2})\\2([0-9]{2})", text)
     try:
-        return (
-            date.fromisoformat(text) if re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text) else None
-        )
+        return date(*map(int, parts.group(1, 3, 4))) if parts else None
     except ValueError:
         return None
 
@@ -81,7 +80,9 @@ SHAPES = {
     | st.from_regex("-?[0-9]{0,20}", fullmatch=True),
     "numeric": st.from_regex(r"-?[0-9]{1,32}(\.[0-9]{0,10})?", fullmatch=True),
     "boolean": st.from_regex("(?i)0|1|t|f|y|n|no|yes|true|false|on|off|2|00|tr", fullmatch=True),
-    "date": DAY | st.from_regex("[0-9]{4}-[01][0-9]-[0-3][0-9]", fullmatch=True),
+    "date": DAY
+    | DAY.map(lambda day: day.replace("-", ""))
+    | st.from_regex("[0-9]{4}(-?)[01][0-9](-?)[0-3][0-9]", fullmatch=True),
     "timestamp": st.from_regex(INSTANT, fullmatch=True)
     | st.builds(
         "{}{}{}{}".format,

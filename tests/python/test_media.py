@@ -243,7 +243,7 @@ def test_a_medium_at_its_strictest_tells_the_truth_today_and_tomorrow(
             "select extracted_on, min(window_from) from"
             f" raw_ads_{medium}.{report} group by 1 order by 1 desc limit 1"
         )
-        assert (newly, first) == (f"{company.today:%Y%m%d}", f"{company.today - refetch:%Y%m%d}")
+        assert (newly, first) == (company.today, company.today - refetch)
 
 
 @on_engines("duckdb")

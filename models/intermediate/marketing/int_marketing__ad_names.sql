@@ -24,42 +24,43 @@
 {% for medium, table, level, id, text, columns, is_list in origins %}
     {% set own_medium = medium == '*' %}
     select
-        {{ 'medium' if own_medium else "'" ~ medium ~ "' as medium" }},
+        {{ 'told.medium' if own_medium else "'" ~ medium ~ "' as medium" }},
         '{{ level }}' as level,
         '{{ table }}' as report,
-        account_id,
+        told.account_id,
         {% for parent in parents %}
             {% if parent in columns and level != 'campaign' and parent != id %}
-                {{ parent }},
+                told.{{ parent }},
             {% else %}
                 cast(null as {{ dbt.type_string() }}) as {{ parent }},
             {% endif %}
         {% endfor %}
-        {{ id }} as entity_id,
+        told.{{ id }} as entity_id,
         {% for column in [text, 'landing_url', 'channel'] %}
             {% set fits = column in columns
                 and (column != 'landing_url' or level in ('ad', 'keyword'))
                 and (column != 'channel' or level == 'campaign') %}
             {% set alias = 'entity_name' if loop.first else column %}
             {% if fits %}
-                max(nullif({{ column }}, '')) as {{ alias }},
+                max(nullif(told.{{ column }}, '')) as {{ alias }},
             {% else %}
                 cast(null as {{ dbt.type_string() }}) as {{ alias }},
             {% endif %}
         {% endfor %}
         {{ 'true' if is_list else 'false' }} as is_listed,
-        {{ 'is_deleted' if is_list else 'false' }} as is_gone,
-        {{ kst_date('extracted_at') if is_list else 'extracted_on' }} as named_on,
-        max(load_id) as load_id
-    from {{ ref('stg_ads_' ~ ('drops' if own_medium else medium) ~ '__' ~ table) }}
-    where {{ id }} is not null
-        {{ 'and not is_deleted' if not is_list }}
+        {{ 'told.is_deleted' if is_list else 'false' }} as is_gone,
+        {{ kst_date('told.extracted_at') if is_list else 'told.extracted_on' }} as named_on,
+        max(told.load_id) as load_id
+    from {{ ref('stg_ads_' ~ ('drops' if own_medium else medium) ~ '__' ~ table) }} as told
+    where told.{{ id }} is not null
+        {{ 'and not told.is_deleted' if not is_list }}
     group by
-        {{ 'medium, ' if own_medium }}account_id, {{ id }},
+        {{ 'told.medium, ' if own_medium }}told.account_id, told.{{ id }},
         {% for parent in parents if parent in columns and level != 'campaign' and parent != id %}
-            {{ parent }},
+            told.{{ parent }},
         {% endfor %}
-        {{ 'is_deleted, ' ~ kst_date('extracted_at') if is_list else 'extracted_on' }}
+        {{ 'told.is_deleted, ' ~ kst_date('told.extracted_at') if is_list
+            else 'told.extracted_on' }}
     union all
 {% endfor %}
 select

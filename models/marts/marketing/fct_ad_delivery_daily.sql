@@ -93,7 +93,6 @@ campaign_remainders as (
     group by
         stat_date, day_basis, medium, account_id, campaign_id, reported_campaign_name,
         newest_load_id
-    having max(case level when 'campaign' then 1 else 0 end) = 1
 
 ),
 
@@ -157,7 +156,6 @@ delivered as (
         true as is_remainder
     from below_accounts
     group by stat_date, day_basis, medium, account_id
-    having max(case level when 'account' then 1 else 0 end) = 1
 
 ),
 

@@ -38,12 +38,12 @@ links as (
 campaign_media as (
 
     select
-        entity_id as campaign_id,
-        max(medium) as medium
+        entities.entity_id as campaign_id,
+        max(entities.medium) as medium
     from entities
-    where level = 'campaign'
-    group by entity_id
-    having count(distinct medium) = 1
+    where entities.level = 'campaign'
+    group by entities.entity_id
+    having count(distinct entities.medium) = 1
 
 ),
 

@@ -7,7 +7,7 @@ with source as (
 renamed as (
 
     select
-        {{ parse_date('day') }} as stat_date,
+        day as stat_date,
         trim(account_id) as account_id,
         trim(partner_name) as media_source,
         trim(campaign_id_network) as campaign_id,

@@ -7,7 +7,7 @@ with source as (
 renamed as (
 
     select
-        {{ parse_date('event_date') }} as stat_date,
+        event_date as stat_date,
         trim(account_id) as account_id,
         trim(channel) as media_source,
         trim(campaign_id) as campaign_id,

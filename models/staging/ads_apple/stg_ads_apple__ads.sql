@@ -7,7 +7,7 @@ with source as (
 renamed as (
 
     select
-        {{ parse_date('granular_date') }} as stat_date,
+        granular_date as stat_date,
         trim(account_id) as account_id,
         trim(campaign_id) as campaign_id,
         trim(ad_group_id) as ad_group_id,

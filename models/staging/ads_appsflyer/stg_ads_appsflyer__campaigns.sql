@@ -7,7 +7,7 @@ with source as (
 renamed as (
 
     select
-        {{ parse_date('install_time') }} as stat_date,
+        install_time as stat_date,
         trim(account_id) as account_id,
         trim(media_source) as media_source,
         trim(campaign_id) as campaign_id,

@@ -7,7 +7,7 @@ with source as (
 renamed as (
 
     select
-        {{ parse_date('stat_date') }} as stat_date,
+        stat_date,
         trim(account_id) as account_id,
         trim(campaign_id) as campaign_id,
         trim(campaign_name) as campaign_name,

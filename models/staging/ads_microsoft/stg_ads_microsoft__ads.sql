@@ -7,7 +7,7 @@ with source as (
 renamed as (
 
     select
-        {{ parse_date('time_period') }} as stat_date,
+        time_period as stat_date,
         trim(account_id) as account_id,
         trim(campaign_id) as campaign_id,
         trim(campaign_name) as campaign_name,

@@ -17,7 +17,7 @@ renamed as (
                     conversion_sign_ups_post_view,
                     conversion_purchases_post_engagement,
                     conversion_purchases_sale_amount
-                ) is not null then {{ parse_date('window_from') }}
+                ) is not null then window_from
         end as stat_date,
         trim(account_id) as account_id,
         trim(id) as ad_id,

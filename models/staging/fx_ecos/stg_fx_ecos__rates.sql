@@ -7,7 +7,7 @@ with source as (
 renamed as (
 
     select
-        {{ parse_date('time') }} as rate_date,
+        time as rate_date,
         case trim(item_code1)
             when '0000001' then 'USD'
             when '0000002' then 'JPY'
