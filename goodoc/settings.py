@@ -75,9 +75,9 @@ class Settings:
     home: Path
     sources: Path
     lock_wait: float
-    today: date | None = None
     postgres: Postgres | None = None
     bigquery: BigQuery | None = None
+    today: date | None = None
 
     @property
     def warehouse(self) -> Path:
