@@ -1,7 +1,7 @@
 -- A day of a campaign changes with what its media report and with what first parties did on it.
-with figure_changes as (
+with report_changes as (
 
-    select * from {{ ref('int_marketing__ad_figure_changes') }}
+    select * from {{ ref('int_marketing__ad_report_changes') }}
 
 ),
 
@@ -16,7 +16,7 @@ touched as (
     select
         stat_date,
         load_id
-    from figure_changes
+    from report_changes
     union all
     select
         created_date as stat_date,

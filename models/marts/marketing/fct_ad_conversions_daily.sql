@@ -1,5 +1,5 @@
 {{ replaces_days(
-    'stat_date', changes='int_marketing__ad_figure_changes',
+    'stat_date', changes='int_marketing__ad_report_changes',
     looked_up_by=['medium', 'campaign_id', 'ad_id'],
 ) }}
 -- Grain: one row is a kind of conversion of an ad on a day. Windows and bases overlap: one row's

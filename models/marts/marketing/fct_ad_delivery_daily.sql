@@ -1,5 +1,5 @@
 {{ replaces_days(
-    'stat_date', changes='int_marketing__ad_figure_changes',
+    'stat_date', changes='int_marketing__ad_report_changes',
     looked_up_by=['medium', 'campaign_id', 'ad_id'],
 ) }}
 -- Grain: one row is an ad on a day, or what the medium counts for a campaign or an account beyond.

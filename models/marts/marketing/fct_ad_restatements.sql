@@ -1,5 +1,5 @@
 {{ replaces_days(
-    'stat_date', changes='int_marketing__ad_figure_changes',
+    'stat_date', changes='int_marketing__ad_report_changes',
     looked_up_by=['medium', 'account_id', 'metric'],
 ) }}
 -- Grain: one row is a figure of an account's day in one report, as known on a day of extraction.

@@ -1,5 +1,5 @@
 {{ replaces_days(
-    'stat_date', changes='int_marketing__ad_figure_changes',
+    'stat_date', changes='int_marketing__ad_report_changes',
     looked_up_by=['medium', 'campaign_id', 'keyword_id'],
 ) }}
 -- Grain: one row is a keyword of an ad group on a device on a day.

@@ -1,5 +1,5 @@
 {{ replaces_days(
-    'stat_date', changes='int_marketing__ad_figure_changes',
+    'stat_date', changes='int_marketing__ad_report_changes',
     looked_up_by=['medium', 'campaign_id', 'search_term'],
 ) }}
 -- Grain: one row is a search term that a keyword of an ad group was shown for, on a day.
