@@ -241,7 +241,7 @@ LANDINGS = [
     ("kakao_moment", "kclid", "talk.kakao.com"),
     ("kakao_keyword", "kclid", "search.daum.net"),
     ("google_ads", "gclid", "google.com"),
-    ("dv360", "gclid", "news.example.com"),
+    ("dv360", "dclid", "news.example.com"),
     ("meta", "fbclid", "l.instagram.com"),
     ("tiktok", "ttclid", "www.tiktok.com"),
     ("x", "twclid", "t.co"),

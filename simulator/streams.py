@@ -253,13 +253,13 @@ def _sessions(world: World, first: date, last: date) -> str:
             select 'robot', hash('robot', day, n), hash('robot', n), n, null,
                 1 + floor({hospitals} * rnd('eh', hash('robot', day, n)))::bigint, null, null,
                 plus(midnight(day), 10800 + 600 * n)
-            from calendar cross join range({world.count(2, least=2)}) as r (n)
+            from calendar cross join range({min(50, world.count(2, least=2))}) as r (n)
             where day between {literal(first)} and {literal(last)}
                 and (day - {literal(world.start)}) % {ROBOT_EVERY_DAYS} = 0
         ), owned as (
             -- A member's second device may be a tablet that two share. Who joined lately did so
             -- mostly on a device that had been here for some days.
-            select *, rnd('family', member_id // 2) < 0.03 as is_family,
+            select *, rnd('family', member_id // 2) < 0.1 as is_family,
                 rnd('dev', device_key) < 0.35 as on_second,
                 member_id > {old_members} and rnd('pre', member_id) < 0.6 as was_here
             from began
@@ -278,17 +278,15 @@ def _sessions(world: World, first: date, last: date) -> str:
         ), landed as (
             select n.*, c.medium, l.click_id_name as its_name,
                 case when kind = 'robot' then 1.0 else rnd('pf', device) end as pf,
-                -- an address that is opened again that day still has its click id
-                hash(device, n.campaign, kst_day(t0)) as click,
                 c.utm_source, c.utm_medium, l.referrer
             from named as n
             left join campaign as c on n.campaign = c.campaign
             left join landing as l on c.medium = l.medium
         ), lying as (
             select *, case when its_name is null then 'right'
-                when rnd('lie', click) < 0.02 then 'lies'
-                when rnd('lie', click) < 0.04 then 'lacks' else 'right' end as utm_kind,
-                1 + floor((select count(*) from campaign) * rnd('lied', click))::bigint as lie_id
+                when rnd('lie', sid) < 0.02 then 'lies'
+                when rnd('lie', sid) < 0.04 then 'lacks' else 'right' end as utm_kind,
+                1 + floor((select count(*) from campaign) * rnd('lied', sid))::bigint as lie_id
             from landed
         )
         select
@@ -305,13 +303,15 @@ def _sessions(world: World, first: date, last: date) -> str:
                 as utm_medium,
             case b.utm_kind when 'right' then b.campaign when 'lies' then o.campaign end
                 as utm_campaign,
-            case when b.its_name is not null then token('click', b.click) end as click_id,
+            case when b.its_name is not null then token('click', b.sid) end as click_id,
             case when b.campaign like 'google_app%' then 'wbraid' else b.its_name end
                 as click_id_name,
             case when b.pf < 0.7 or b.kind = 'robot' then null
                 when b.campaign is not null then b.referrer
+                -- people keep to the page from which they come
                 when rnd('ref', b.sid) < 0.6
-                    then pick({literal(reference.REFERRERS)}, rnd('refh', b.sid)) end as referrer,
+                    then pick({literal(reference.REFERRERS)}, rnd('refh', b.device)) end
+                as referrer,
             ident('ss', b.sid) as session_id, ident('dv', b.device) as user_pseudo_id,
             pick(['5.2.0', '5.2.1', '5.3.0'], rnd('appv', b.sid)) as app_version,
             pick({literal(reference.SEARCH_WORDS)}, rnd('sw', b.sid)) as search_word

@@ -12,7 +12,8 @@ from simulator.world import run, scalar
 _ROWS_AT_A_TIME = 4_000_000
 _MATCHES = ("click_id", "utm", "referrer")
 
-# One row is a stretch of events of one device that were delivered together.
+# One row is a stretch of events of one device that were delivered together. Its signature is that
+# of its first event: two addresses of one campaign are one touch, whatever their click ids.
 _STRETCHES = """
     create table if not exists stretch (device ubigint, first_at timestamp, last_at timestamp,
         named_at timestamp, match varchar, signature ubigint, views integer,
@@ -24,7 +25,7 @@ _FIGURES = {
     "web_sessions_quarantined_count": "count(*) filter (is_robot)",
     "web_visitors_count": "count(distinct device) filter (not is_robot)",
     "web_sessions_identified_count": "count(*) filter (not is_robot "
-    "and first_at >= named_at - interval 30 day)",
+    "and last_at >= named_at - interval 30 day)",
     **{f"touchpoints_{match}_count": f"coalesce(sum({match}_touches), 0)" for match in _MATCHES},
     "touchpoints_none_count": "count(*) filter (not is_robot and touches = 0)",
     "event_product_views_count": "coalesce(sum(views) filter (not is_robot), 0)",
@@ -50,7 +51,7 @@ def keep(con: duckdb.DuckDBPyConnection) -> None:
         )
         select device, min(occurred_at), max(occurred_at),
             min(occurred_at) filter (member_id is not null), max(match),
-            max(case match when 'click_id' then hash(click_id)
+            max(case match when 'click_id' then hash(click_id_name, utm_campaign)
                 when 'utm' then hash(utm_source, utm_medium, utm_campaign)
                 when 'referrer' then hash(referrer) end),
             count(*) filter (event_name = 'view_event_product'),
@@ -83,7 +84,7 @@ def figures(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
                         rows unbounded preceding) as visit_no
                 from of_part
             ), visit as (
-                select device, min(first_at) as first_at, min(device_named_at) as named_at,
+                select device, max(last_at) as last_at, min(device_named_at) as named_at,
                     bool_or(is_robot) as is_robot, sum(views) as views,
                     sum(applications) as applications, count(signature) as touches, {touches}
                 from joined group by device, visit_no
