@@ -1058,8 +1058,8 @@ def _add_reviews(con: Connection, world: World) -> None:
             case when rnd('hid', key) < 0.02 then 'Y' else 'N' end,
             case when rnd('rvp', key) < 0.25 then 1 + floor(5 * rnd('rvpn', key))::bigint
                 else 0 end,
-            floor(-9 * ln(1 - rnd('rvh', key)) * pow(rnd('rvg', key), 2))::bigint,
-            floor(-3 * ln(1 - rnd('rvu', key)) * pow(1 - rnd('rvg', key), 2))::bigint,
+            floor(-24 * ln(1 - rnd('rvh', key)) * pow(rnd('rvg', key), 2))::bigint,
+            floor(-9 * ln(1 - rnd('rvu', key)) * pow(1 - rnd('rvg', key), 2))::bigint,
             ended_at, plus(ended_at, floor(1800 + 432000 * pow(rnd('rvw', key), 2))), null, null
         from treated order by 1
         """,
