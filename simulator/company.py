@@ -15,6 +15,10 @@ from simulator.world import World, literal, next_id, run
 
 Connection = duckdb.DuckDBPyConnection
 
+TASTES = 6
+TASTE_SHARE = 0.7  # of what a member looks at and applies for
+ACTIVE_SHARE = 0.12  # of all members, who make half of the visits
+
 
 def found(con: Connection, world: World) -> None:
     """Make what exists before the first day: code tables, clinics, staff, devices, campaigns."""
@@ -56,6 +60,7 @@ def _add_code_tables(con: Connection) -> None:
         "institution (cl_cd, name, short_name, word, share)": reference.INSTITUTION_TYPES,
         "template (kind, seq, event_name, screen, chance, at_s)": reference.EVENT_TEMPLATES,
         "landing (medium, click_id_name, referrer)": reference.LANDINGS,
+        "login (kind, at_s)": list(reference.LOGIN_AFTER.items()),
     }
     for head, rows in tables.items():
         name, columns = head.split(" ", 1)
@@ -308,9 +313,16 @@ def _add_campaigns(con: Connection) -> None:
     )
 
 
+def _products(world: World) -> int:
+    """Event products: a small company has more for its size, yet enough people for each."""
+    return max(12, round(120 * world.scale**0.66))
+
+
 def _add_event_products(con: Connection, world: World) -> None:
-    total = world.count(120, least=12)
-    titles = [(c, t) for c, ts in reference.PRODUCT_CATEGORIES for t in ts]
+    sensitive = reference.SENSITIVE_CATEGORIES
+    titles: dict[bool, list[str]] = {True: [], False: []}
+    for category, words in reference.PRODUCT_CATEGORIES:
+        titles[category in sensitive] += [f"{category}|{word}" for word in words]
     hospitals = world.count(300, least=12)
     start = literal(world.start)
     run(
@@ -318,9 +330,9 @@ def _add_event_products(con: Connection, world: World) -> None:
         f"""
         create table event_product as
         with base as (
-            select i as id, pick({literal([t[0] + "|" + t[1] for t in titles])}, rnd('pt', i))
-                as title
-            from range(1, {total + 1}) as r (i)
+            select i as id, case when i % 4 = 0 then pick({literal(titles[True])}, rnd('pt', i))
+                else pick({literal(titles[False])}, rnd('pt', i)) end as title
+            from range(1, {_products(world) + 1}) as r (i)
         )
         select
             id, 1 + floor(rnd('ph', id) * {hospitals})::bigint as hospital_id,
@@ -335,6 +347,44 @@ def _add_event_products(con: Connection, world: World) -> None:
             null::varchar as dirt,
         from base order by id
         """,
+    )
+    # Products that the same people like: what a member's taste is by `draw_product`.
+    run(
+        con,
+        f"""
+        create table taste as
+        select list(products order by taste) as products from (
+            select taste, list(id order by id) as products from (
+                select id, row_number() over (order by rnd('pg', id), id) % {TASTES} as taste
+                from event_product where category not in {sensitive}
+            ) group by taste
+        )
+        """,
+    )
+
+
+def draw_product(world: World, member: str, salt: str, key: str) -> str:
+    """SQL of the product that somebody looks at: mostly of the member's taste, else popular.
+
+    `member` may be null; the relation `taste` has to be joined.
+    """
+    popular = f"1 + floor({_products(world)} * pow(rnd('{salt}', {key}), 1.4))::bigint"
+    group = f"taste.products[1 + floor({TASTES} * rnd('taste', {member}))::bigint]"
+    return (
+        f"coalesce(case when {member} is not null and rnd('{salt}t', {key}) < {TASTE_SHARE} "
+        f"then pick({group}, pow(rnd('{salt}', {key}), 1.3)) end, {popular})"
+    )
+
+
+def draw_active_member(salt: str, key: str) -> str:
+    """SQL of a member drawn from those who had joined before the day: half the time an active one.
+
+    The relation `members_before` of that day has to be joined as `mb`.
+    """
+    return (
+        f"1 + floor(mb.n * case when rnd('{salt}a', {key}) < 0.5 "
+        f"then {ACTIVE_SHARE} * rnd('{salt}', {key}) "
+        f"else pow(rnd('{salt}', {key}), 1.3) end)::bigint"
     )
 
 
@@ -1008,8 +1058,8 @@ def _add_reviews(con: Connection, world: World) -> None:
             case when rnd('hid', key) < 0.02 then 'Y' else 'N' end,
             case when rnd('rvp', key) < 0.25 then 1 + floor(5 * rnd('rvpn', key))::bigint
                 else 0 end,
-            floor(-9 * ln(1 - rnd('rvh', key)) * pow(rnd('rvg', key), 2))::bigint,
-            floor(-3 * ln(1 - rnd('rvu', key)) * pow(1 - rnd('rvg', key), 2))::bigint,
+            floor(-24 * ln(1 - rnd('rvh', key)) * pow(rnd('rvg', key), 2))::bigint,
+            floor(-9 * ln(1 - rnd('rvu', key)) * pow(1 - rnd('rvg', key), 2))::bigint,
             ended_at, plus(ended_at, floor(1800 + 432000 * pow(rnd('rvw', key), 2))), null, null
         from treated order by 1
         """,
@@ -1018,7 +1068,6 @@ def _add_reviews(con: Connection, world: World) -> None:
 
 def _add_event_leads(con: Connection, world: World) -> None:
     base = next_id(con, "lead")
-    products = world.count(120, least=12)
     paid = "(select list(campaign order by id) from campaign)"
     run(
         con,
@@ -1027,12 +1076,14 @@ def _add_event_leads(con: Connection, world: World) -> None:
         with arrivals as ({_days(world, 92, "app_weight", "nl")}), base as (
             select {base} + row_number() over (order by day, n) as id, day from arrivals
         ), who as (
-            select b.id, b.day, {_draw_member("lm")} as member_id,
-                plus(midnight(b.day), 25200 + 57000 * rnd('lt', b.id)) as created_at,
-                1 + floor({products} * pow(rnd('lp', b.id), 1.4))::bigint as product_id
+            select b.id, b.day, {draw_active_member("lm", "id")} as member_id,
+                plus(midnight(b.day), 25200 + 57000 * rnd('lt', b.id)) as created_at
             from base as b join members_before as mb using (day)
+        ), wanted as (
+            select w.*, {draw_product(world, "member_id", "lp", "id")} as product_id
+            from who as w cross join taste
         ), first_only as (
-            select * from who
+            select * from wanted
             qualify row_number() over (partition by day, member_id, product_id order by id) = 1
         )
         select f.id, product_id, member_id,

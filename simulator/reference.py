@@ -241,7 +241,7 @@ LANDINGS = [
     ("kakao_moment", "kclid", "talk.kakao.com"),
     ("kakao_keyword", "kclid", "search.daum.net"),
     ("google_ads", "gclid", "google.com"),
-    ("dv360", "gclid", "news.example.com"),
+    ("dv360", "dclid", "news.example.com"),
     ("meta", "fbclid", "l.instagram.com"),
     ("tiktok", "ttclid", "www.tiktok.com"),
     ("x", "twclid", "t.co"),
@@ -255,7 +255,28 @@ LANDINGS = [
     ("organic", None, "blog.naver.com"),
 ]
 
-# Kind of session, position, event name, screen, chance, seconds since the session began.
+# Hosts from which people come to the web without any campaign.
+REFERRERS = [
+    "search.naver.com",
+    "search.naver.com",
+    "m.search.naver.com",
+    "google.com",
+    "www.google.com",
+    "search.daum.net",
+    "www.bing.com",
+    "blog.naver.com",
+    "cafe.naver.com",
+    "m.cafe.daum.net",
+    "www.instagram.com",
+    "m.youtube.com",
+    "clinic-news.example.com",
+]
+
+# Seconds after which somebody who wasn't logged in at first is, by kind of session.
+LOGIN_AFTER = {"browse": 80, "booking": 100, "lead": 100, "reception": 80, "review": 60}
+
+# Kind of session, position, event name, screen, chance, seconds since the session began. All of a
+# session's gaps stay far below half an hour.
 EVENT_TEMPLATES = [
     ("browse", 1, "app_open", "home", 1.0, 0),
     ("browse", 2, "search", "search", 0.75, 12),
@@ -267,6 +288,8 @@ EVENT_TEMPLATES = [
     ("browse", 8, "view_event_product", "event_detail", 0.6, 140),
     ("browse", 9, "click_call", "hospital_detail", 0.08, 170),
     ("browse", 10, "view_event_list", "event_list", 0.5, 190),
+    ("browse", 11, "view_event_product", "event_detail", 0.4, 220),
+    ("browse", 12, "view_event_product", "event_detail", 0.3, 260),
     ("booking", 1, "app_open", "home", 1.0, 0),
     ("booking", 2, "search", "search", 0.8, 15),
     ("booking", 3, "view_hospital", "hospital_detail", 1.0, 40),

@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simulator import reference
+from simulator import company, reference, visits
 from simulator.files import BadLines, Tally, runs, write_all, write_lines
 from simulator.world import World, literal, run, scalar
 
@@ -20,7 +20,11 @@ Connection = duckdb.DuckDBPyConnection
 SPAN_ROWS = 400_000  # rows made at a time
 LATE_DAYS = 6  # nothing arrives later than this many days after it happened
 
-_EVENTS_A_DAY = 11_500
+NEW_DEVICES_A_DAY = 150  # at scale 1, of people whom nobody knows yet; more than join in a day
+ROBOT_EVERY_DAYS = 28
+ROBOT_EVENTS = 900  # in 72 seconds
+
+_EVENTS_A_DAY = 13_000
 _HEARTBEATS_A_DAY = 3_600
 
 
@@ -175,65 +179,145 @@ def write_flow_events(con: Connection, world: World, root: Path, tally: Tally) -
 # ---------------------------------------------------------------- app and web behaviour
 
 
+def _browsing(world: World, first: date, last: date) -> str:
+    """SQL of the visits that lead to nothing, some of them soon after another on that device.
+
+    Half are a member's, though not always known as such; the others are of devices on which
+    nobody has logged in yet and which come back for some days.
+    """
+    return f"""
+        with arrival as (
+            select day, unnest(range(floor({1170 * world.scale} * app_weight
+                + rnd('ns', day))::bigint)) as n
+            from calendar where day between {literal(first)} and {literal(last)}
+        ), keyed as (
+            select hash('browse', day, n) as sid, day from arrival
+        ), placed as (
+            select k.sid, k.day,
+                case when rnd('who', k.sid) < 0.5
+                    then {company.draw_active_member("whom", "k.sid")} end as member_id,
+                floor(({NEW_DEVICES_A_DAY * world.scale}) * (k.day - {literal(world.start)}
+                    + rnd('born', k.sid) - 20 * pow(rnd('back', k.sid), 2)))::bigint as device_no,
+                plus(midnight(k.day), 21600 + 64000 * pow(rnd('et', k.sid), 0.8)) as t0
+            from keyed as k join members_before as mb using (day)
+        )
+        select sid, sid as device_key, member_id, device_no, t0 from placed
+        union all
+        -- within half an hour, which is the same visit, or later
+        select hash('again', sid), sid, member_id, device_no,
+            plus(t0, case when rnd('soon', sid) < 0.5 then 400 + 1000 * rnd('again', sid)
+                else 2200 + 2000 * rnd('again', sid) end)
+        from placed where rnd('again', sid) < 0.04
+    """
+
+
 def _sessions(world: World, first: date, last: date) -> str:
     """SQL of the app and web sessions that began on the KST days `first` to `last`."""
     between = (
         f"between midnight({literal(first)}) "
         f"and midnight({literal(last)} + 1) - interval 1 millisecond"
     )
-    hospitals, products = world.count(300, least=12), world.count(120, least=12)
+    hospitals, old_members = world.count(300, least=12), world.count(28_000, least=200)
     paid = "(select list(campaign order by id) from campaign)"
     return f"""
-        with browsing as (
-            select day, unnest(range(floor({1170 * world.scale} * app_weight
-                + rnd('ns', day))::bigint)) as n
-            from calendar where day between {literal(first)} and {literal(last)}
-        ), keyed as (
-            select hash('browse', day, n) as sid, day from browsing
-        ), began as (
-            select 'browse' as kind, k.sid,
-                case when rnd('who', k.sid) < 0.5
-                    then 1 + floor(mb.n * pow(rnd('whom', k.sid), 1.3))::bigint end as member_id,
-                1 + floor({hospitals} * pow(rnd('eh', k.sid), 1.5))::bigint as hospital_id,
-                1 + floor({products} * pow(rnd('ep', k.sid), 1.4))::bigint as product_id,
-                case when rnd('utm', k.sid) < 0.4
-                    then pick({paid}, pow(rnd('utmc', k.sid), 1.3)) end as campaign,
-                plus(midnight(k.day), 21600 + 64000 * pow(rnd('et', k.sid), 0.8)) as t0
-            from keyed as k join members_before as mb using (day)
+        with began as (
+            select 'browse' as kind, sid, device_key, device_no, member_id,
+                1 + floor({hospitals} * pow(rnd('eh', sid), 1.5))::bigint as hospital_id,
+                null::bigint as product_id,
+                case when rnd('utm', sid) < 0.4
+                    then pick({paid}, pow(rnd('utmc', sid), 1.3)) end as campaign, t0
+            from ({_browsing(world, first, last)})
             union all
-            select 'booking', hash('booking', id), member_id, hospital_id, null, campaign,
-                created_at - interval 250 second
+            select 'booking', hash('booking', id), hash('booking', id), null, member_id,
+                hospital_id, null, campaign, created_at - interval 250 second
             from booking where channel = 'app_booking' and created_at {between}
             union all
-            select 'lead', hash('lead', l.id), l.member_id, p.hospital_id, p.id, l.campaign,
-                l.created_at - interval 250 second
+            select 'lead', hash('lead', l.id), hash('lead', l.id), null, l.member_id,
+                p.hospital_id, p.id, l.campaign, l.created_at - interval 250 second
             from lead as l join event_product as p on l.event_product_id = p.id
             where not l.is_repeat and l.created_at {between}
             union all
-            select 'reception', hash('reception', id), member_id, hospital_id, null, null,
-                requested_at - interval 250 second
+            select 'reception', hash('reception', id), hash('reception', id), null, member_id,
+                hospital_id, null, null, requested_at - interval 250 second
             from reception where channel = 'app_reception' and requested_at {between}
             union all
-            select 'review', hash('review', id), member_id, hospital_id, null, null,
-                written_at - interval 250 second
+            select 'review', hash('review', id), hash('review', id), null, member_id,
+                hospital_id, null, null, written_at - interval 250 second
             from review
             where coalesce(deleted_at, written_at) >= written_at and written_at {between}
             union all
-            select 'signup', hash('signup', id), id, null, null, campaign,
-                created_at - interval 250 second
+            select 'signup', hash('signup', id), hash('signup', id), null, id,
+                null, null, campaign, created_at - interval 250 second
             from member where created_at {between}
+            union all
+            select 'robot', hash('robot', day, n), hash('robot', n), n, null,
+                1 + floor({hospitals} * rnd('eh', hash('robot', day, n)))::bigint, null, null,
+                plus(midnight(day), 10800 + 600 * n)
+            from calendar cross join range({min(50, world.count(2, least=2))}) as r (n)
+            where day between {literal(first)} and {literal(last)}
+                and (day - {literal(world.start)}) % {ROBOT_EVERY_DAYS} = 0
+        ), owned as (
+            -- A member's second device may be a tablet that two share. Who joined lately did so
+            -- mostly on a device that had been here for some days.
+            select *, rnd('family', member_id // 2) < 0.1 as is_family,
+                rnd('dev', device_key) < 0.35 as on_second,
+                member_id > {old_members} and rnd('pre', member_id) < 0.6 as was_here
+            from began
+        ), named as (
+            select *, case
+                when kind = 'robot' then hash('robot', device_no)
+                when member_id is null then hash('device', device_no)
+                when on_second and kind <> 'signup' and is_family
+                    then hash('family', member_id // 2)
+                when on_second and kind <> 'signup' and rnd('two', member_id) < 0.5
+                    then hash('second', member_id)
+                when was_here then hash('device', floor({NEW_DEVICES_A_DAY / 133} * (member_id
+                    - {old_members}) - {3 * NEW_DEVICES_A_DAY * world.scale})::bigint)
+                else hash('first', member_id) end as device
+            from owned
+        ), landed as (
+            select n.*, c.medium, l.click_id_name as its_name,
+                case when kind = 'robot' then 1.0 else rnd('pf', device) end as pf,
+                c.utm_source, c.utm_medium, l.referrer
+            from named as n
+            left join campaign as c on n.campaign = c.campaign
+            left join landing as l on c.medium = l.medium
+        ), lying as (
+            select *, case when its_name is null then 'right'
+                when rnd('lie', sid) < 0.02 then 'lies'
+                when rnd('lie', sid) < 0.04 then 'lacks' else 'right' end as utm_kind,
+                1 + floor((select count(*) from campaign) * rnd('lied', sid))::bigint as lie_id
+            from landed
         )
-        select b.*, rnd('pf', b.sid) as pf, c.medium, c.utm_source, c.utm_medium,
-            ident('ss', b.sid) as session_id,
-            case when b.member_id is not null then ident('um', b.member_id)
-                else ident('ua', b.sid) end as user_pseudo_id,
-            l.click_id_name, l.referrer,
-            case when l.click_id_name is not null then token('click', b.sid) end as click_id,
+        select
+            b.kind, b.sid, b.device, b.member_id, b.hospital_id, b.product_id, b.t0, b.pf,
+            g.at_s as login_at_s,
+            case when b.kind in ('browse', 'robot') then
+                    case when rnd('in', b.sid) < 0.6 then 'at_start'
+                        when rnd('in', b.sid) < 0.8 then 'later' else 'never' end
+                when b.kind = 'signup' or rnd('in', b.sid) < 0.25 then 'later'
+                else 'at_start' end as login,
+            case b.utm_kind when 'right' then b.utm_source when 'lies' then o.utm_source end
+                as utm_source,
+            case b.utm_kind when 'right' then b.utm_medium when 'lies' then o.utm_medium end
+                as utm_medium,
+            case b.utm_kind when 'right' then b.campaign when 'lies' then o.campaign end
+                as utm_campaign,
+            case when b.its_name is not null then token('click', b.sid) end as click_id,
+            case when b.campaign like 'google_app%' then 'wbraid' else b.its_name end
+                as click_id_name,
+            case when b.pf < 0.7 or b.kind = 'robot' then null
+                when b.campaign is not null then b.referrer
+                -- people keep to the page from which they come
+                when rnd('ref', b.sid) < 0.6
+                    then pick({literal(reference.REFERRERS)}, rnd('refh', b.device)) end
+                as referrer,
+            ident('ss', b.sid) as session_id, ident('dv', b.device) as user_pseudo_id,
             pick(['5.2.0', '5.2.1', '5.3.0'], rnd('appv', b.sid)) as app_version,
             pick({literal(reference.SEARCH_WORDS)}, rnd('sw', b.sid)) as search_word
-        from began as b
-        left join campaign as c on b.campaign = c.campaign
-        left join landing as l on c.medium = l.medium
+        from lying as b
+        left join campaign as o on b.lie_id = o.id and b.utm_kind = 'lies'
+        left join login as g on b.kind = g.kind
     """
 
 
@@ -273,6 +357,7 @@ def write_app_events(
     )
     for first, last in _spans(world, _EVENTS_A_DAY):
         _make_events(con, world, first, last)
+        visits.keep(con)
         _write_app(con, world, root / "app", tally, bad_app)
         _write_web(con, root / "web", tally, bad_web)
         progress(((last - world.start).days + 1) / world.days)
@@ -286,11 +371,21 @@ def _make_events(con: Connection, world: World, first: date, last: date) -> None
         f"""
         create or replace temp table event as
         with session as ({_sessions(world, earliest, last)}), happened as (
-            select s.*, t.seq, t.event_name, t.screen,
+            select s.*, t.seq, t.event_name, t.screen, t.at_s,
                 hash(s.sid, t.seq) as key,
                 plus(s.t0, t.at_s + rnd('jit', hash(s.sid, t.seq)) * 9) as occurred_at
             from session as s join template as t on s.kind = t.kind
             where rnd('tpl', hash(s.sid, t.seq)) < t.chance
+            union all
+            select s.*, 100, 'login', 'login', login_at_s, hash(s.sid, 100),
+                plus(s.t0, login_at_s + rnd('jit', hash(s.sid, 100)) * 9)
+            from session as s
+            where s.login = 'later' and login_at_s is not null and member_id is not null
+            union all
+            select s.*, n, 'view_hospital', 'hospital_detail', 0, hash(s.sid, n),
+                plus(s.t0, 0.08 * n + 0.05 * rnd('jit', hash(s.sid, n)))
+            from session as s cross join range(1, {ROBOT_EVENTS + 1}) as r (n)
+            where s.kind = 'robot'
         ), sent as (
             select *, rnd('evl', key) < 0.01 as is_late,
                 plus(occurred_at, case when rnd('evl', key) < 0.01
@@ -302,29 +397,43 @@ def _make_events(con: Connection, world: World, first: date, last: date) -> None
             union all
             select * replace (plus(received_at, 0.05 + 60 * rnd('evr', key)) as received_at), true
             from sent where rnd('ev2', key) < 0.008
+        ), seen as (
+            select *, case when event_name = 'view_event_product' and kind = 'browse'
+                    then {company.draw_product(world, "member_id", "ep", "key")}
+                when event_name in ('view_event_product', 'apply_start', 'apply_complete')
+                    then product_id end as seen_product_id
+            from delivered cross join taste
+            where received_at >= midnight({literal(first)})
+                and received_at < midnight({literal(last)} + 1)
         )
         select
-            pf < 0.7 as is_app, is_late, is_repeat, key,
-            ident('ev', key) as event_id, user_pseudo_id, member_id, event_name, occurred_at,
-            received_at, screen,
-            case when event_name in ('app_open', 'search', 'view_event_list', 'signup_start',
-                'signup_complete') then null else hospital_id end as hospital_id,
-            case when event_name in ('view_event_product', 'apply_start', 'apply_complete')
-                then product_id end as event_product_id,
+            pf < 0.7 as is_app, is_late, is_repeat, key, sid, device, kind = 'robot' as is_robot,
+            ident('ev', key) as event_id, user_pseudo_id,
+            case when login = 'at_start'
+                or login = 'later' and at_s >= coalesce(login_at_s, 240) then member_id end
+                as member_id,
+            event_name, occurred_at, received_at, screen,
+            case when event_name in ('app_open', 'search', 'view_event_list', 'login',
+                    'signup_start', 'signup_complete') then null
+                when event_name = 'view_event_product' then p.hospital_id
+                else seen.hospital_id end as hospital_id,
+            seen_product_id as event_product_id,
             case when pf < 0.35 then 'ios' when pf < 0.7 then 'android' else 'web' end as platform,
             case when pf < 0.7 then app_version end as app_version,
-            utm_source, utm_medium,
-            case when medium is not null then campaign end as utm_campaign,
-            click_id, click_id_name, case when pf >= 0.7 then referrer end as referrer,
+            -- a tracker tells where a visitor came from with the first event alone
+            case when seq = 1 then utm_source end as utm_source,
+            case when seq = 1 then utm_medium end as utm_medium,
+            case when seq = 1 then utm_campaign end as utm_campaign,
+            case when seq = 1 then click_id end as click_id,
+            case when seq = 1 then click_id_name end as click_id_name,
+            case when seq = 1 then referrer end as referrer,
             concat('{{"session":"', session_id, '","client_ts":', epoch_ms(occurred_at),
                 case when event_name in ('search', 'view_search_results')
                     then concat(',"query":"', search_word, '"') end,
                 case when event_name in ('booking_complete', 'apply_complete')
                     then concat(',"order_no":"', strftime(occurred_at, '20%y'),
                         lpad((key % 1000000000)::varchar, 9, '0'), '"') end, '}}') as payload
-        from delivered
-        where received_at >= midnight({literal(first)})
-            and received_at < midnight({literal(last)} + 1)
+        from seen left join event_product as p on seen.seen_product_id = p.id
         """,
     )
 
@@ -371,7 +480,11 @@ def _write_app(con: Connection, world: World, root: Path, tally: Tally, bad: Bad
         jobs.append((_write_parquet, (part, root / f"{name}.parquet")))
         tally.add("rows", "app_events.events", part.num_rows)
     write_all(jobs)
-    for kind, condition in (("late_by_days", "is_late"), ("delivered_twice", "is_repeat")):
+    for kind, condition in (
+        ("late_by_days", "is_late"),
+        ("delivered_twice", "is_repeat"),
+        ("robot", "is_robot and not is_repeat"),
+    ):
         count = scalar(con, f"select count(*) from event where {condition}")
         tally.add("dirt", f"app_events.events.{kind}", count)
 

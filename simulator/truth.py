@@ -2,6 +2,7 @@
 
 import duckdb
 
+from simulator import visits
 from simulator.files import Tally
 from simulator.media import facts
 from simulator.world import World, run, scalar
@@ -43,7 +44,10 @@ FIGURES = {
         "and amount > 0)",
         "payments_refunded_krw": "-sum(round(amount)) filter (status = 'refunded')",
     },
-    "review_now": {"reviews_count": "count(*)"},
+    "review_now": {
+        "reviews_count": "count(*)",
+        "reviews_helpful_count": "sum(helpful_count)",
+    },
     "device_now": {"devices_count": "count(*)"},
     "device_day": {"device_days_count": "count(*)"},
     "tablet_session_now": {
@@ -160,6 +164,7 @@ def tell(
             name: _number(value or 0) for name, value in zip(expressions, values, strict=True)
         }
     figures |= {name: _number(value) for name, value in facts.figures(world).items()}
+    figures |= visits.figures(con)
     figures |= tally.section("figures")
     dirt = tally.section("dirt") | facts.dirt()
     marked = " union all ".join(

@@ -10,6 +10,7 @@ import sqlite3
 from collections import Counter
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -85,6 +86,14 @@ def _normalised(status: str) -> str:
 def company(tmp_path_factory) -> tuple[Path, dict]:
     out = tmp_path_factory.mktemp("company") / "out"
     return out, simulate(out, days=DAYS, scale=SCALE, seed=SEED)
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory) -> Path:
+    """A company with enough visitors to count shares of them."""
+    out = tmp_path_factory.mktemp("busy") / "out"
+    simulate(out, days=15, scale=0.2)
+    return out
 
 
 @pytest.fixture(scope="module")
@@ -494,6 +503,210 @@ def test_heartbeats_and_device_days(company):
     # Opening hours in Seoul lie within one UTC day.
     days = {(device, sent[:10]) for device, sent in beats}
     assert len(days) == truth["figures"]["device_days_count"]
+
+
+def _events(out: Path) -> list[dict]:
+    """The behaviour events that can be read, each once, by device and time."""
+    columns = "event_id, user_pseudo_id, member_id, event_name, event_product_id, platform, " + (
+        "occurred_at, received_at, utm_source, utm_campaign, click_id, click_id_name, referrer"
+    )
+    app = duckdb.sql(
+        f"select {columns} from (select * replace (timezone('UTC', occurred_at) as occurred_at, "
+        f"timezone('UTC', received_at) as received_at) "
+        f"from read_parquet('{out}/app_events/app/*/*.parquet')) where year(received_at) < 2099"
+    )
+    events = [dict(zip(app.columns, row, strict=True)) for row in app.fetchall()]
+    for record in _records(out / "app_events/web", "*.gz"):
+        times = {
+            name: datetime.fromisoformat(record[name].rstrip("Z"))
+            for name in ("occurred_at", "received_at")
+        }
+        events.append(record | times)
+    once = {e["event_id"]: e for e in events if not e["event_id"].startswith("bad00000-")}
+    return sorted(
+        once.values(), key=lambda e: (e["user_pseudo_id"], e["occurred_at"], e["event_id"])
+    )
+
+
+def _visits(events: list[dict]) -> list[list[dict]]:
+    """The events of each visit: no pause of more than half an hour."""
+    visits: list[list[dict]] = []
+    for event in events:
+        before = visits[-1][-1] if visits else None
+        if (
+            before
+            and before["user_pseudo_id"] == event["user_pseudo_id"]
+            and event["occurred_at"] - before["occurred_at"] <= timedelta(minutes=30)
+        ):
+            visits[-1].append(event)
+        else:
+            visits.append([event])
+    return visits
+
+
+def _mark(event: dict) -> tuple | None:
+    """What an event tells of where its visitor came from."""
+    if event["click_id"]:
+        return "click_id", event["click_id_name"], event["utm_campaign"]
+    if event["utm_campaign"]:
+        return "utm", event["utm_source"], event["utm_campaign"]
+    return ("referrer", event["referrer"]) if event["referrer"] else None
+
+
+def _is_robot(visit: list[dict]) -> bool:
+    seconds = (visit[-1]["occurred_at"] - visit[0]["occurred_at"]).total_seconds()
+    return seconds > 60 and len(visit) > 10 * seconds
+
+
+def _visit_figures(events: list[dict]) -> Counter[str]:
+    first_named: dict[str, datetime] = {}
+    for event in events:
+        if event["member_id"] is not None:
+            first_named.setdefault(event["user_pseudo_id"], event["occurred_at"])
+    found: Counter[str] = Counter()
+    visitors = set()
+    for visit in _visits(events):
+        if _is_robot(visit):
+            found["web_sessions_quarantined_count"] += 1
+            continue
+        visitor = visit[0]["user_pseudo_id"]
+        visitors.add(visitor)
+        named = first_named.get(visitor)
+        found["web_sessions_count"] += 1
+        found["web_sessions_identified_count"] += bool(
+            named and visit[-1]["occurred_at"] >= named - timedelta(days=30)
+        )
+        marks = {_mark(event) for event in visit} - {None}
+        for match in [mark[0] for mark in marks] or ["none"]:
+            found[f"touchpoints_{match}_count"] += 1
+        names = Counter(event["event_name"] for event in visit)
+        found["event_product_views_count"] += names["view_event_product"]
+        found["event_product_applications_count"] += names["apply_complete"]
+    found["web_visitors_count"] = len(visitors)
+    return found
+
+
+def test_visits_are_as_the_truth_says(company, grown):
+    for out, truth in (company, grown[:2]):
+        found = _visit_figures(_events(out))
+        assert found == {name: truth["figures"][name] for name in found}
+        assert len(found) == 10 and all(found.values())
+
+
+def test_late_events_count_once_they_are_there(company, grown):
+    """The next day brings events of the days before; they make visits that weren't known."""
+    known = {event["event_id"] for event in _events(company[0])}
+    late = [
+        event
+        for event in _events(grown[0])
+        if event["event_id"] not in known
+        and event["occurred_at"] < datetime(2026, 6, 21, 15) - timedelta(minutes=1)
+    ]
+    assert late
+
+
+def test_visitors_are_devices(company):
+    events = [e for e in _events(company[0]) if e["event_name"] != "view_hospital"]
+    members: dict[str, set[int]] = {}
+    platforms: dict[str, set[str]] = {}
+    days: dict[str, set[date]] = {}
+    for event in events:
+        device = event["user_pseudo_id"]
+        members.setdefault(device, set())
+        if event["member_id"] is not None:
+            members[device].add(event["member_id"])
+        platforms.setdefault(device, set()).add(event["platform"])
+        days.setdefault(device, set()).add(event["occurred_at"].date())
+    assert all(len(found) == 1 for found in platforms.values())
+    nobody = [device for device, found in members.items() if not found]
+    assert any(len(days[device]) > 2 for device in nobody)
+    named = [device for device, found in members.items() if found]
+    shared = [device for device in named if len(members[device]) == 2]
+    assert 0 < len(shared) < len(named) / 20
+    assert all(len(found) < 4 for found in members.values())
+    # what a member did before the login, or without one, bears no name
+    anonymous = sum(e["member_id"] is None for e in events if members[e["user_pseudo_id"]])
+    assert anonymous > len(events) / 8
+    assert sum(e["event_name"] == "login" for e in events) > 20
+
+
+def test_landings_stand_on_first_events_and_some_lie(busy):
+    events = _events(busy)
+    assert {e["event_name"] for e in events if _mark(e)} == {"app_open"}
+    media = {
+        campaign: medium
+        for medium, campaign in _query(busy, "select medium, campaign from campaigns_internal")
+    }
+    names = {"naver_sa": "n_ad", "naver_gfa": "n_ad", "kakao_moment": "kclid", "meta": "fbclid",
+             "kakao_keyword": "kclid", "tiktok": "ttclid"}  # fmt: skip
+    clicks = [e for e in events if e["click_id_name"] in names.values()]
+    lacking = sum(e["utm_campaign"] is None for e in clicks)
+    lying = sum(
+        names.get(media[e["utm_campaign"]]) != e["click_id_name"]
+        for e in clicks
+        if e["utm_campaign"]
+    )
+    for share in (lacking / len(clicks), lying / len(clicks)):
+        assert 0.005 < share < 0.04
+    assert len({e["click_id"] for e in clicks}) == len(clicks)
+    assert all(e["click_id"] or not e["click_id_name"] for e in events)
+    assert all("/" not in e["referrer"] for e in events if e["referrer"])
+
+
+def test_robots_are_there_at_any_scale(tmp_path):
+    out = tmp_path / "company"
+    truth = simulate(out, days=1, scale=0.01)
+    robots = [visit for visit in _visits(_events(out)) if _is_robot(visit)]
+    assert len(robots) == truth["figures"]["web_sessions_quarantined_count"] == 2
+    assert sum(map(len, robots)) == truth["dirt"]["app_events.events.robot"]
+    assert not any(event["member_id"] for visit in robots for event in visit)
+
+
+def test_members_have_tastes(busy):
+    """Who looked at a product looks at others of the same taste far more than chance has it."""
+    with duckdb.connect(str(busy / "company.duckdb"), read_only=True) as state:
+        groups = state.execute("select products from taste").fetchone()[0]
+        sensitive = {
+            product
+            for (product,) in state.execute(
+                "select id from event_product where category in "
+                "('탈모', '비만', '비뇨기과', '정신건강', '여성의원')"
+            ).fetchall()
+        }
+    taste = {product: n for n, products in enumerate(groups) for product in products}
+    assert len(groups) == 6 and sensitive and not sensitive & set(taste)
+    seen: dict[int, list[int]] = {}
+    for event in _events(busy):
+        if event["event_product_id"] in taste and event["member_id"] is not None:
+            seen.setdefault(event["member_id"], []).append(taste[event["event_product_id"]])
+    pairs = [(a, b) for tastes in seen.values() for a, b in pairwise(tastes)]
+    assert len(pairs) > 300
+    assert sum(a == b for a, b in pairs) > len(pairs) / 2
+
+
+def test_reviews_get_votes_with_age(company, grown):
+    out, truth = company
+    rows = "select helpful_count, unhelpful_count, photo_count, written_at, updated_at, " + (
+        "event_product_id from reviews"
+    )
+    reviews = _query(out, rows)
+    assert sum(row[0] for row in reviews) == truth["figures"]["reviews_helpful_count"] > 0
+    assert any(row[1] for row in reviews) and any(row[2] for row in reviews)
+    assert any(row[5] for row in reviews) and any(row[5] is None for row in reviews)
+    young = [row for row in reviews if row[3] > "2026-06-20 15:00:00"]
+    assert not any(row[0] or row[1] for row in young)
+    database = sqlite3.connect(grown[0] / "app_db" / "app.sqlite")
+    database.execute("attach ? as old", (str(grown[3]),))
+    (grew,) = database.execute(
+        "select count(*) from reviews n join old.reviews o using (id) "
+        "where n.helpful_count > o.helpful_count and n.updated_at > o.updated_at"
+    ).fetchone()
+    (silent,) = database.execute(
+        "select count(*) from reviews n join old.reviews o using (id) "
+        "where n.helpful_count <> o.helpful_count and n.updated_at <= o.updated_at"
+    ).fetchone()
+    database.close()
+    assert grew > 0 and silent == 0
 
 
 def test_week_has_a_rhythm(company):
