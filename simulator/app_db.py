@@ -257,24 +257,26 @@ TABLES = {
         """,
     ),
     "reviews": Table(
-        "id bigint, member_id bigint, hospital_id bigint, reception_id bigint, rating bigint, "
-        "text text, hidden_yn text, written_at timestamp, created_at timestamp, "
-        "updated_at timestamp",
+        "id bigint, member_id bigint, hospital_id bigint, reception_id bigint, "
+        "event_product_id bigint, rating bigint, text text, photo_count bigint, "
+        "helpful_count bigint, unhelpful_count bigint, hidden_yn text, written_at timestamp, "
+        "created_at timestamp, updated_at timestamp",
         """
-        select id, member_id, hospital_id, reception_id,
+        select id, member_id, hospital_id, reception_id, event_product_id,
             case when dirt = 'rating_zero' then 0 else rating end,
             case when dirt = 'by_staff' then '저희 병원 최고예요! - 원무과 직원' else body end,
-            hidden_yn, db_time(case when dirt = 'before_visit' then visited_at - interval 2 day
+            photo_count, helpful_count, unhelpful_count, hidden_yn,
+            db_time(case when dirt = 'before_visit' then visited_at - interval 2 day
                 else written_at end),
-            db_time(written_at), db_time(written_at), written_at as touched
+            db_time(written_at), db_time(touched), touched
         from review_now
         """,
     ),
     "event_products": Table(
-        "id bigint, hospital_id bigint, title text, price bigint, ad_review_no text, "
-        "ad_review_expires date, starts_on date, ends_on date, category text, "
+        "id bigint, hospital_id bigint, title text, price bigint, application_fee bigint, "
+        "ad_review_no text, ad_review_expires date, starts_on date, ends_on date, category text, "
         "created_at timestamp, updated_at timestamp",
-        "select id, hospital_id, title, price, ad_review_no, "
+        "select id, hospital_id, title, price, application_fee, ad_review_no, "
         "strftime(ad_review_expires, '%Y-%m-%d'), strftime(starts_on, '%Y-%m-%d'), "
         "strftime(ends_on, '%Y-%m-%d'), category, db_time(created_at), db_time(created_at), "
         "created_at as touched from event_product",
@@ -296,6 +298,10 @@ TABLES = {
         "select id, member_id, db_time(requested_at), reason, requested_at as touched from erasure",
     ),
 }
+
+# Ages in days at which readers' votes of a review are counted: each time an equal part of all that
+# it will ever get, so older reviews have more.
+_VOTES_COUNTED = (1, 3, 7, 14, 30, 60)
 
 # State tables whose rows can vanish at the source, and their table there.
 _VANISHING = {
@@ -358,7 +364,21 @@ def set_clock(con: duckdb.DuckDBPyConnection, world: World) -> None:
             from payment where created_at < {now}
         """,
         "review_now": f"""
-            select * from review where written_at < {now} and deleted_at is null
+            select * exclude (counted_at),
+                coalesce(helpful * len(counted_at) // {len(_VOTES_COUNTED)}, 0) as helpful_count,
+                coalesce(unhelpful * len(counted_at) // {len(_VOTES_COUNTED)}, 0)
+                    as unhelpful_count,
+                greatest(written_at, list_max(list_filter(counted_at, lambda t, n:
+                    helpful * n // {len(_VOTES_COUNTED)}
+                        > helpful * (n - 1) // {len(_VOTES_COUNTED)}
+                    or unhelpful * n // {len(_VOTES_COUNTED)}
+                        > unhelpful * (n - 1) // {len(_VOTES_COUNTED)}))) as touched
+            from (
+                select *, list_filter(list_transform({list(_VOTES_COUNTED)},
+                    lambda age: midnight(kst_day(written_at) + age) + interval 4 hour),
+                    lambda t: t < {now}) as counted_at
+                from review where written_at < {now} and deleted_at is null
+            )
         """,
         "lead_now": f"""
             select * exclude (contacted_at, closed_at),

@@ -38,8 +38,8 @@ def live(con: Connection, world: World) -> None:
     _add_prescriptions(con, world)
     _add_payments(con, world)
     _add_tablet_sessions(con, world)
-    _add_reviews(con, world)
     _add_event_leads(con, world)
+    _add_reviews(con, world)
     _erase_members(con, world)
     if not world.is_founding:
         _delete_rows(con, world)
@@ -55,6 +55,7 @@ def _add_code_tables(con: Connection) -> None:
         "department (code, word, weight, kcd)": reference.DEPARTMENTS,
         "institution (cl_cd, name, short_name, word, share)": reference.INSTITUTION_TYPES,
         "template (kind, seq, event_name, screen, chance, at_s)": reference.EVENT_TEMPLATES,
+        "landing (medium, click_id_name, referrer)": reference.LANDINGS,
     }
     for head, rows in tables.items():
         name, columns = head.split(" ", 1)
@@ -325,6 +326,7 @@ def _add_event_products(con: Connection, world: World) -> None:
             id, 1 + floor(rnd('ph', id) * {hospitals})::bigint as hospital_id,
             split_part(title, '|', 2) as title, split_part(title, '|', 1) as category,
             1000 * (19 + floor(rnd('pp', id) * 280))::bigint as price,
+            1000 * (3 + floor(rnd('pf', id) * 38))::bigint as application_fee,
             '심의-' || lpad((id * 7)::varchar, 6, '0') as ad_review_no,
             {start} + (200 + floor(rnd('pe', id) * 400))::int as ad_review_expires,
             {start} - floor(rnd('ps', id) * 60)::int as starts_on,
@@ -376,7 +378,8 @@ def _create_journeys(con: Connection) -> None:
         "ended_at timestamp, end_reason varchar, last_screen varchar, member_id bigint, "
         "reception_id bigint, visitor_kind varchar, is_test boolean, dirt varchar)",
         "review (id bigint, member_id bigint, hospital_id bigint, reception_id bigint, "
-        "rating bigint, body varchar, hidden_yn varchar, visited_at timestamp, "
+        "event_product_id bigint, rating bigint, body varchar, hidden_yn varchar, "
+        "photo_count bigint, helpful bigint, unhelpful bigint, visited_at timestamp, "
         "written_at timestamp, deleted_at timestamp, dirt varchar)",
         "lead (id bigint, event_product_id bigint, member_id bigint, campaign varchar, "
         "created_at timestamp, contacted_at timestamp, closed_at timestamp, outcome varchar, "
@@ -983,17 +986,32 @@ def _add_reviews(con: Connection, world: World) -> None:
         con,
         f"""
         insert into review
-        select {base} + row_number() over (order by ended_at, id), member_id, hospital_id,
-            case when rnd('rvr', id) < 0.9 then id end,
-            pick([5, 5, 5, 5, 4, 4, 3, 2, 1], rnd('rate', id)),
-            pick({literal(reference.REVIEW_TEXTS)}, rnd('rvt', id)),
-            case when rnd('hid', id) < 0.02 then 'Y' else 'N' end, ended_at,
-            plus(ended_at, floor(1800 + 432000 * pow(rnd('rvw', id), 2))), null, null
-        from reception
-        where outcome = 'completed' and rnd('rev', id) < 0.082
-            and member_id not in (select id from member where erased_at is not null)
-            and day between {literal(world.first)} and {literal(world.last)}
-        order by 1
+        with treated as (
+            select hash('visit', id) as key, ended_at, member_id, hospital_id,
+                case when rnd('rvr', id) < 0.9 then id end as reception_id,
+                null as event_product_id
+            from reception
+            where outcome = 'completed' and rnd('rev', id) < 0.082
+                and member_id not in (select id from member where erased_at is not null)
+                and day between {literal(world.first)} and {literal(world.last)}
+            union all
+            select hash('lead', l.id), l.closed_at, l.member_id, p.hospital_id, null, p.id
+            from lead as l join event_product as p on l.event_product_id = p.id
+            where l.outcome = 'booked' and l.closed_at is not null and not l.is_repeat
+                and rnd('rvl', l.id) < 0.4
+                and kst_day(l.created_at) between {literal(world.first)} and {literal(world.last)}
+        )
+        select {base} + row_number() over (order by ended_at, key), member_id, hospital_id,
+            reception_id, event_product_id,
+            pick([5, 5, 5, 5, 4, 4, 3, 2, 1], rnd('rate', key)),
+            pick({literal(reference.REVIEW_TEXTS)}, rnd('rvt', key)),
+            case when rnd('hid', key) < 0.02 then 'Y' else 'N' end,
+            case when rnd('rvp', key) < 0.25 then 1 + floor(5 * rnd('rvpn', key))::bigint
+                else 0 end,
+            floor(-9 * ln(1 - rnd('rvh', key)) * pow(rnd('rvg', key), 2))::bigint,
+            floor(-3 * ln(1 - rnd('rvu', key)) * pow(1 - rnd('rvg', key), 2))::bigint,
+            ended_at, plus(ended_at, floor(1800 + 432000 * pow(rnd('rvw', key), 2))), null, null
+        from treated order by 1
         """,
     )
 

@@ -177,7 +177,14 @@ PRODUCT_CATEGORIES = [
     ("검진", ["기본 건강검진", "혈액 검사 패키지", "수면 내시경"]),
     ("치과", ["스케일링", "치아 미백"]),
     ("주사", ["비타민 수액", "대상포진 예방접종", "독감 예방접종"]),
+    ("탈모", ["탈모 약 상담", "두피 케어"]),
+    ("비만", ["체중 관리 상담", "식욕 억제 처방 상담"]),
+    ("비뇨기과", ["남성 건강 검사"]),
+    ("정신건강", ["우울 선별 검사", "불면 상담"]),
+    ("여성의원", ["갱년기 상담"]),
 ]
+# Whoever applied for one of these told something about their health.
+SENSITIVE_CATEGORIES = ("탈모", "비만", "비뇨기과", "정신건강", "여성의원")
 
 # Medium, stem of the campaign's name, channel, number of campaigns. Performance max (pmax)
 # reports only campaign totals, no ads.
@@ -224,6 +231,28 @@ CAMPAIGNS = [
     ("toss", "toss_display", "display", 2),
     ("organic", "organic_blog", "referral", 2),
     ("organic", "organic_referral", "referral", 1),
+]
+
+# The parameter in which a medium's landing address carries its click id, and the host of the page
+# that led there; media that aren't listed have no click id. Apps mostly tell no page before.
+LANDINGS = [
+    ("naver_sa", "n_ad", "search.naver.com"),
+    ("naver_gfa", "n_ad", "m.naver.com"),
+    ("kakao_moment", "kclid", "talk.kakao.com"),
+    ("kakao_keyword", "kclid", "search.daum.net"),
+    ("google_ads", "gclid", "google.com"),
+    ("dv360", "gclid", "news.example.com"),
+    ("meta", "fbclid", "l.instagram.com"),
+    ("tiktok", "ttclid", "www.tiktok.com"),
+    ("x", "twclid", "t.co"),
+    ("microsoft", "msclkid", "www.bing.com"),
+    ("linkedin", "li_fat_id", "www.linkedin.com"),
+    ("snapchat", "sccid", None),
+    ("pinterest", "epik", "www.pinterest.com"),
+    ("reddit", "rdt_cid", "www.reddit.com"),
+    ("taboola", "tblci", "news.example.com"),
+    ("outbrain", "dicbo", "news.example.com"),
+    ("organic", None, "blog.naver.com"),
 ]
 
 # Kind of session, position, event name, screen, chance, seconds since the session began.

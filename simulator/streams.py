@@ -216,7 +216,8 @@ def _sessions(world: World, first: date, last: date) -> str:
             union all
             select 'review', hash('review', id), member_id, hospital_id, null, null,
                 written_at - interval 250 second
-            from review where written_at {between}
+            from review
+            where coalesce(deleted_at, written_at) >= written_at and written_at {between}
             union all
             select 'signup', hash('signup', id), id, null, null, campaign,
                 created_at - interval 250 second
@@ -226,10 +227,13 @@ def _sessions(world: World, first: date, last: date) -> str:
             ident('ss', b.sid) as session_id,
             case when b.member_id is not null then ident('um', b.member_id)
                 else ident('ua', b.sid) end as user_pseudo_id,
-            case when c.medium <> 'organic' then token('click', b.sid) end as click_id,
+            l.click_id_name, l.referrer,
+            case when l.click_id_name is not null then token('click', b.sid) end as click_id,
             pick(['5.2.0', '5.2.1', '5.3.0'], rnd('appv', b.sid)) as app_version,
             pick({literal(reference.SEARCH_WORDS)}, rnd('sw', b.sid)) as search_word
-        from began as b left join campaign as c on b.campaign = c.campaign
+        from began as b
+        left join campaign as c on b.campaign = c.campaign
+        left join landing as l on c.medium = l.medium
     """
 
 
@@ -311,7 +315,7 @@ def _make_events(con: Connection, world: World, first: date, last: date) -> None
             case when pf < 0.7 then app_version end as app_version,
             utm_source, utm_medium,
             case when medium is not null then campaign end as utm_campaign,
-            click_id,
+            click_id, click_id_name, case when pf >= 0.7 then referrer end as referrer,
             concat('{{"session":"', session_id, '","client_ts":', epoch_ms(occurred_at),
                 case when event_name in ('search', 'view_search_results')
                     then concat(',"query":"', search_word, '"') end,
@@ -328,7 +332,7 @@ def _make_events(con: Connection, world: World, first: date, last: date) -> None
 _EVENT_COLUMNS = (
     "event_id, user_pseudo_id, member_id, event_name, occurred_at, received_at, screen, "
     "hospital_id, event_product_id, platform, app_version, utm_source, utm_medium, "
-    "utm_campaign, click_id"
+    "utm_campaign, click_id, click_id_name, referrer"
 )
 
 
@@ -341,6 +345,8 @@ _REPETITIVE = [
     "utm_source",
     "utm_medium",
     "utm_campaign",
+    "click_id_name",
+    "referrer",
 ]
 
 

@@ -13,6 +13,7 @@ renamed as (
         trim(title) as title,
         trim(category) as category,
         price as price_krw,
+        application_fee as application_fee_krw,
         trim(ad_review_no) as ad_review_no,
         ad_review_expires as ad_review_expires_date,
         starts_on as starts_date,

@@ -25,6 +25,8 @@ renamed as (
         lower(trim(utm_medium)) as utm_medium,
         lower(trim(utm_campaign)) as utm_campaign,
         trim(click_id) as click_id,
+        case when trim(click_id) <> '' then lower(trim(click_id_name)) end as click_id_name,
+        nullif(lower(trim(referrer)), '') as referrer_host,
         coalesce(length(payload), 0) as payload_length,
         coalesce(length(payload), 0) > 0 as has_payload,
 
