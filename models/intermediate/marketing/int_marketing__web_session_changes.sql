@@ -57,7 +57,7 @@ named as (
             else {{ add_days('visitor_days.occurred_date', -30) }}
         end as from_date,
         visitor_days.next_named_date,
-        visitor_days.load_id
+        visitor_days.changed_load_id as load_id
     from visitor_days
     left join first_namings
         on visitor_days.visitor_key = first_namings.visitor_key
@@ -70,9 +70,9 @@ affected as (
     select
         visitor_key,
         occurred_date,
-        load_id
+        changed_load_id as load_id
     from visitor_days
-    where load_id is not null
+    where changed_load_id is not null
     union distinct
     select
         visitor_days.visitor_key,

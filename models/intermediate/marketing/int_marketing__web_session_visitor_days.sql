@@ -78,7 +78,7 @@ visitor_days as (
         events.occurred_date,
         min(events.occurred_at) as first_at,
         max(events.occurred_at) as last_at,
-        max(case when events.is_change then events.load_id end) as load_id,
+        max(case when events.is_change then events.load_id end) as changed_load_id,
         min(case when events.is_naming_change then events.occurred_at end) as first_naming_at,
         max(case when events.is_naming_change then events.occurred_at end) as last_naming_at
     from events
@@ -112,7 +112,7 @@ final as (
         visitor_days.last_at,
         visitor_days.first_naming_at,
         next_namings.next_named_date,
-        visitor_days.load_id
+        visitor_days.changed_load_id
     from visitor_days
     left join next_namings
         on visitor_days.visitor_key = next_namings.visitor_key
