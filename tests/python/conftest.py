@@ -259,6 +259,8 @@ def analysed(tmp_path_factory: pytest.TempPathFactory) -> Goodoc:
     out = tmp_path_factory.mktemp("company") / "analysed"
     simulator.simulate(out, days=45, scale=0.25, seed=11)
     goodoc = Goodoc(tmp_path_factory.mktemp("analysed") / "home").use(out)
+    goodoc.home.mkdir()
+    (goodoc.home / "pseudonym.key").write_text("k" * 32)
     for step in ("load", "build"):
         result = goodoc(step)
         assert result.returncode == 0, result.stderr
