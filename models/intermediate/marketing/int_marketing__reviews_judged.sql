@@ -8,12 +8,6 @@ with reviews as (
 
 ),
 
-bookings as (
-
-    select * from {{ ref('stg_app_db__bookings') }}
-
-),
-
 visits as (
 
     select * from {{ ref('int_marketing__visits') }}
@@ -22,29 +16,16 @@ visits as (
 
 settings as (
 
-    select
-        {% for setting in [
-            'review_half_life_days', 'review_unverified_weight', 'review_no_photo_weight',
-        ] %}
-            max(case setting when '{{ setting }}' then value end) as {{ setting }}
-            {{- ',' if not loop.last }}
-    {% endfor %}
-    from {{ ref('ranking_settings') }}
+    select * from {{ ref('int_marketing__event_product_settings') }}
 
 ),
 
--- no model knows the clock: the newest day of the product database is the day of all ages
-days as (
-
-    select created_date as written_date from bookings
-    union all
-    select {{ kst_date('written_at') }} as written_date from reviews
-
-),
-
+-- no model knows the clock: ages are as of the newest day in the data
 today as (
 
-    select max(written_date) as as_of_date from days
+    select *
+    from {{ ref('int_marketing__reviews_as_of_days') }}
+    where is_newest
 
 ),
 

@@ -10,9 +10,9 @@ with reviews as (
 settings as (
 
     select
-        cast(max(case setting when 'wilson_z' then value end) as {{ float }}) as z,
-        max(case setting when 'stars_prior_count' then value end) as stars_prior_count
-    from {{ ref('ranking_settings') }}
+        cast(wilson_z as {{ float }}) as z,
+        stars_prior_count
+    from {{ ref('int_marketing__event_product_settings') }}
 
 ),
 
@@ -163,8 +163,9 @@ final as (
                 then row_number() over (
                         partition by list_type, list_id
                         order by
-                            case when exclusion_reason is null then 0 else 1 end,
+                            case when exclusion_reason is null then 0 else 1 end asc,
                             helpful_lower_bound desc nulls last,
+                            weighted_unhelpful asc nulls last,
                             evidence_weight desc nulls last,
                             written_at desc nulls last,
                             review_id desc nulls last
