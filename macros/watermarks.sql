@@ -82,6 +82,35 @@
     {{ return(graph[key]) }}
 {% endmacro %}
 
+{#
+  The oldest load up to which any incremental model that reads from this one, through however many
+  others, has everything; 0 where none was built yet. One that was never built doesn't count: it is
+  built from all rows, whatever changed. So a table of changes can hold only what its readers lack.
+#}
+{% macro oldest_watermark(model_name) %}
+    {% set readers = [] %}
+    {% set marks = [] %}
+    {% for node in (graph.nodes.values() if execute else []) if node.name == model_name %}
+        {% do readers.append(node.unique_id) %}
+    {% endfor %}
+    {# the nodes stand in no order, so each pass finds readers that are one step further away #}
+    {% for hop in range(10 if execute else 0) %}
+        {% for node in graph.nodes.values() if node.resource_type == 'model' %}
+            {% for parent in node.depends_on.nodes if parent in readers %}
+                {% do readers.append(node.unique_id) if node.unique_id not in readers %}
+            {% endfor %}
+        {% endfor %}
+    {% endfor %}
+    {% for reader in readers %}
+        {% set node = graph.nodes[reader] %}
+        {% set mark = watermarks().get(node.name, 0) %}
+        {% if node.config.materialized == 'incremental' and mark > 0 %}
+            {% do marks.append(mark) %}
+        {% endif %}
+    {% endfor %}
+    {{ return(marks | min if marks else 0) }}
+{% endmacro %}
+
 {% macro watermark_table() %}
     {{ return(api.Relation.create(
         database=target.database, schema='intermediate', identifier='watermarks'

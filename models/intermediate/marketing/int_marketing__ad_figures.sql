@@ -21,9 +21,8 @@ newest_extractions as (
 ),
 
 {% for name, relation in {
-    'media': 'media', 'conversion_types': 'conversion_types',
-    'accounts': 'int_marketing__ad_accounts', 'parents': 'int_marketing__ad_parents',
-    'rates': 'int_marketing__exchange_rates',
+    'media': 'media', 'conversion_types': 'conversion_types', 'accounts': 'int_marketing__ad_accounts',
+    'parents': 'int_marketing__ad_parents', 'rates': 'int_marketing__exchange_rates',
 }.items() %}
     {{ name }} as (
 
@@ -46,9 +45,7 @@ told as (
             as currency,
         coalesce(reports.campaign_id, parents.campaign_id) as known_campaign_id,
         coalesce(reports.ad_group_id, parents.ad_group_id) as known_ad_group_id,
-        cast(
-            coalesce(reports.figure, 0) * reports.factor as {{ dbt.type_numeric() }}
-        ) as value,
+        cast(coalesce(reports.figure, 0) * reports.factor as {{ dbt.type_numeric() }}) as value,
         case
             when reports.conversion_type = 'by_row'
                 then coalesce(conversion_types.conversion_type, 'other')
@@ -63,10 +60,8 @@ told as (
             = coalesce(newest_extractions.source_file, ''), false
         ) as is_latest,
         greatest(
-            reports.load_id,
-            coalesce(newest_extractions.load_id, 0),
-            coalesce(accounts.load_id, 0),
-            coalesce(parents.load_id, 0)
+            reports.load_id, coalesce(newest_extractions.load_id, 0),
+            coalesce(accounts.load_id, 0), coalesce(parents.load_id, 0)
         ) as newest_load_id
     from reports
     left join media on reports.medium = media.medium
@@ -90,22 +85,45 @@ told as (
 
 ),
 
+days_of_currencies as (
+
+    select
+        currency,
+        stat_date
+    from told
+    group by currency, stat_date
+
+),
+
+-- so that the many figures find their rate by equality
+rates_by_day as (
+
+    select
+        rates.*,
+        days.stat_date
+    from days_of_currencies as days
+    inner join rates
+        on days.currency = rates.currency
+        and days.stat_date >= rates.valid_from
+        and days.stat_date < rates.valid_to
+
+),
+
 -- a rate is for so many units: the product first
 priced as (
 
     select
         told.*,
-        greatest(told.newest_load_id, coalesce(rates.load_id, 0)) as load_id_with_rate,
+        greatest(told.newest_load_id, coalesce(rates_by_day.load_id, 0)) as load_id_with_rate,
         case
             when told.metric not in ('spend', 'conversion_value') then null
             when told.currency = 'KRW' then told.value
-            else {{ ratio('told.value * rates.krw', 'rates.unit') }}
+            else {{ ratio('told.value * rates_by_day.krw', 'rates_by_day.unit') }}
         end as value_krw
     from told
-    left join rates
-        on told.currency = rates.currency
-        and told.stat_date >= rates.valid_from
-        and told.stat_date < rates.valid_to
+    left join rates_by_day
+        on told.currency = rates_by_day.currency
+        and told.stat_date = rates_by_day.stat_date
 
 ),
 
@@ -156,20 +174,14 @@ final as (
         value_krw,
         vat_basis,
         -- Korean VAT is 10 %: a tenth is added, or an eleventh taken out; unknown is without
-        cast(
-            case
-                when metric <> 'spend' then null
-                when vat_basis = 'incl' then {{ ratio('value_krw * 10', 11) }}
-                else value_krw
-            end as {{ dbt.type_numeric() }}
-        ) as spend_supply_krw,
-        cast(
-            case
-                when metric <> 'spend' then null
-                when vat_basis = 'incl' then value_krw
-                else value_krw * cast(1.1 as {{ dbt.type_numeric() }})
-            end as {{ dbt.type_numeric() }}
-        ) as spend_gross_krw,
+        case
+            when metric = 'spend' and vat_basis = 'incl' then {{ ratio('value_krw * 10', 11) }}
+            when metric = 'spend' then value_krw
+        end as spend_supply_krw,
+        case
+            when metric = 'spend' and vat_basis = 'incl' then value_krw
+            when metric = 'spend' then {{ ratio('value_krw * 11', 10) }}
+        end as spend_gross_krw,
 
         extracted_on,
         window_from,
