@@ -18,7 +18,7 @@ with lists as (
 select *
 from lists
 where not (
-    review_count = place_count
-    and place_count = different_place_count
-    and different_place_count = last_place
-)
+        review_count = place_count
+        and place_count = different_place_count
+        and different_place_count = last_place
+    )

@@ -1,4 +1,6 @@
 -- What a review is worth as evidence: its age, whether its writer was there, whether it shows it.
+{# a 1 in double precision on each engine; dbt's own `float` has 32 bits on DuckDB #}
+{% set one = 'exp(0)' %}
 with reviews as (
 
     select *
@@ -102,9 +104,7 @@ final as (
         aged.age_days,
         -- nine decimals first: engines round the same from there
         cast(cast(power(
-            cast(2 as {{ dbt.type_float() }}),
-            -cast(aged.age_days as {{ dbt.type_float() }})
-            / cast(settings.review_half_life_days as {{ dbt.type_float() }})
+            2 * {{ one }}, -aged.age_days * {{ one }} / settings.review_half_life_days
         ) as numeric(28, 9)) as {{ dbt.type_numeric() }}) as recency_weight,
         cast(
             case when aged.is_verified_visit then 1 else settings.review_unverified_weight end

@@ -1,6 +1,7 @@
 -- One row is an event product with its place among all and in its region and category, and why it
 -- stands there. Every number that weighs is in the seed `ranking_settings`.
-{% set float = dbt.type_float() %}
+{# a 1 in double precision on each engine; dbt's own `float` has 32 bits on DuckDB #}
+{% set one = 'exp(0)' %}
 {% set terms = {
     'conversion': 'conversion_lower_bound', 'stars': 'bayesian_stars', 'demand': 'demand',
     'margin': 'margin_per_view_krw',
@@ -15,9 +16,7 @@
 {# nine decimals first: engines round the same from there #}
 {% set recency_weight %}
     cast(cast(power(
-        cast(2 as {{ float }}),
-        -cast({{ age }} as {{ float }})
-        / cast(settings.product_demand_half_life_days as {{ float }})
+        2 * {{ one }}, -{{ age }} * {{ one }} / settings.product_demand_half_life_days
     ) as numeric(28, 9)) as {{ dbt.type_numeric() }})
 {% endset %}
 
@@ -78,10 +77,10 @@ measured as (
             cast(coalesce(summed.{{ fact }}, 0) as {{ kind }}) as {{ fact }},
         {% endfor %}
         {{ ratio('summed.margin_krw', 'summed.views') }} as margin_per_view_krw,
-        cast(summed.viewer_days as {{ float }}) as n,
+        summed.viewer_days * {{ one }} as n,
         -- an application can come without a view
-        cast(least(summed.applications, summed.viewer_days) as {{ float }}) as a,
-        cast(settings.wilson_z as {{ float }}) as z,
+        least(summed.applications, summed.viewer_days) * {{ one }} as a,
+        settings.wilson_z * {{ one }} as z,
         greatest(candidates.load_id, coalesce(summed.load_id, 0)) as newest_load_id,
     {% for term in terms %}
         settings.product_{{ term }}_weight as {{ term }}_weight{{ ',' if not loop.last }}

@@ -1,5 +1,6 @@
 -- One row is a review in the list of its hospital or event product, with why it stands there.
-{% set float = dbt.type_float() %}
+{# a 1 in double precision on each engine; dbt's own `float` has 32 bits on DuckDB #}
+{% set one = 'exp(0)' %}
 
 with reviews as (
 
@@ -10,7 +11,7 @@ with reviews as (
 settings as (
 
     select
-        cast(wilson_z as {{ float }}) as z,
+        wilson_z * {{ one }} as z,
         stars_prior_count
     from {{ ref('int_marketing__event_product_settings') }}
 
@@ -56,8 +57,8 @@ weighted as (
         *,
         cast(helpful_count * evidence_weight as {{ dbt.type_numeric() }}) as weighted_helpful,
         cast(unhelpful_count * evidence_weight as {{ dbt.type_numeric() }}) as weighted_unhelpful,
-        cast(helpful_count * evidence_weight as {{ float }}) as helpful,
-        cast((helpful_count + unhelpful_count) * evidence_weight as {{ float }}) as votes,
+        helpful_count * evidence_weight * {{ one }} as helpful,
+        (helpful_count + unhelpful_count) * evidence_weight * {{ one }} as votes,
         case when stars is not null then evidence_weight else 0 end as stars_weight
     from evidence
 
@@ -99,11 +100,10 @@ list_means as (
             'settings.stars_prior_count * coalesce(priors.stars_prior, 0) + lists.weighted_stars',
             'settings.stars_prior_count + lists.weighted_review_count'
         ) }} as bayesian_stars,
-        cast(lists.weighted_review_count as {{ float }}) as n,
-        cast(lists.weighted_stars + 15 as {{ float }})
-        / cast(lists.weighted_review_count + 5 as {{ float }}) as mean,
-        cast(lists.weighted_squares + 55 as {{ float }})
-        / cast(lists.weighted_review_count + 5 as {{ float }}) as mean_square
+        lists.weighted_review_count * {{ one }} as n,
+        (lists.weighted_stars + 15) * {{ one }} / (lists.weighted_review_count + 5) as mean,
+        (lists.weighted_squares + 55) * {{ one }} / (lists.weighted_review_count + 5)
+            as mean_square
     from lists
     inner join priors on lists.list_type = priors.list_type
     -- one row
@@ -172,30 +172,25 @@ final as (
                     )
         end as list_position,
         exclusion_reason,
-
         written_at,
         age_days,
         stars,
         photo_count,
         is_verified_visit,
-
         recency_weight,
         visit_weight,
         photo_weight,
         cast(evidence_weight as {{ dbt.type_numeric() }}) as evidence_weight,
-
         helpful_count,
         unhelpful_count,
         weighted_helpful as weighted_helpful_count,
         weighted_unhelpful as weighted_unhelpful_count,
         cast(helpful_lower_bound as {{ dbt.type_numeric() }}) as helpful_lower_bound,
-
         cast(review_count as {{ dbt.type_bigint() }}) as list_review_count,
         cast(weighted_review_count as {{ dbt.type_numeric() }}) as list_weighted_review_count,
         stars_prior as list_stars_prior,
         bayesian_stars as list_bayesian_stars,
         stars_lower_bound as list_stars_lower_bound,
-
         load_id
     from scored
 
