@@ -598,7 +598,7 @@ MUTATIONS = {
     "viewers once": (PERFORMANCE, "", "count\\(distinct case", "count(case"),
     "thirty days": (
         PERFORMANCE, "int_marketing__event_product_outcomes",
-        r"and actions\.created_date <= .*", "and true",
+        r"cast\(30 as bigint\)", "cast(1 as bigint)",
     ),
     "not made later": (
         PERFORMANCE, "int_marketing__event_product_outcomes",
@@ -614,9 +614,7 @@ MUTATIONS = {
     "no star is none": (
         REVIEWS, "int_marketing__reviews_judged", "between 1 and 5", "between 0 and 5",
     ),
-    "weights before Wilson": (
-        REVIEWS, "", r"helpful_count \* evidence_weight \* exp", "helpful_count * exp",
-    ),
+    "weights before Wilson": (REVIEWS, "", r"\* evidence_weight \* exp", "* exp"),
     "stars seen once": (REVIEWS, "", r"weighted_squares \+ 55", "weighted_squares + 50"),
     "newer first": (REVIEWS, "", "evidence_weight desc", "evidence_weight asc"),
     "a day's age": (RANKING, "", "< settings.product_window_days", "< 7"),
@@ -626,10 +624,8 @@ MUTATIONS = {
     ),
     "a week before": (RANKING, "int_marketing__reviews_as_of_days", "-7", "-6"),
     "Wilson in a rank": (RANKING, "", r"a \+ z \* z / 2", "a + z * z"),
-    "the first touch": (COHORTS, "", "touched_at asc", "touched_at desc"),
-    "thirty days before": (COHORTS, "", "touches.touch_date >=", "date '2000-01-01' <"),
+    "a month's end": (COHORTS, "", "month_end_date <=", "month_end_date >"),
     "money adds up": (COHORTS, "", "rows between unbounded preceding", "rows between 0 preceding"),
-    "the first account": (COHORTS, "int_marketing__cohort_accounts", "min\\(joined", "max(joined"),
 }  # fmt: skip
 
 
