@@ -122,9 +122,11 @@ followed as (
 
     select
         *,
-        lag(reached_count, 1, entered_count) over (
-            partition by cohort_date, funnel, segment_type, segment
-            order by step_number nulls last
+        coalesce(
+            lag(reached_count) over (
+                partition by cohort_date, funnel, segment_type, segment
+                order by step_number nulls last
+            ), entered_count
         ) as asked_count
     from stepped
 
