@@ -3,11 +3,14 @@
 ) }}
 -- Grain: one row is a step that somebody's furthest attempt of a closed day reached.
 {% set most_steps = var('funnels') | map(attribute='steps') | map('length') | max %}
+{% set attempt = [
+    'funnel', 'window_hours', 'person_key', 'item_key', 'event_key', 'occurred_at',
+    'platform', 'app_version', 'utm_source',
+] %}
+
 with step_events as (
 
-    select
-        *,
-        occurred_at as step_{{ most_steps }}_at
+    select *
     from {{ ref('int_marketing__funnel_step_events') }}
     where {{ since_days_to_replace('event_date', days_before=7) }}
 
@@ -39,27 +42,36 @@ closed_days as (
 -- From the last step to the first: when an event of a step is followed by the next step, and that
 -- by the next but one. The first that follows is the best of all, since what comes after it is
 -- never later than what comes after another. At one instant later steps stand first: none follows.
-{% for step in range(most_steps - 1, 0, -1) %}
+{% for step in range(most_steps, 0, -1) %}
+    of_step_{{ step }} as (
+
+        select
+            {{ attempt | join(', ') }},
+            {% for later in range(step + 1, most_steps + 1) %}
+                cast(null as {{ dbt.type_timestamp() }}) as step_{{ later }}_at,
+            {% endfor %}
+            step_number
+        from step_events
+        where step_number = {{ step }}
+        {% if step < most_steps %}
+            union all
+            select *
+            from from_step_{{ step + 1 }}
+            where step_number = {{ step + 1 }}
+        {% endif %}
+
+    ),
+
     from_step_{{ step }} as (
 
         select
-            funnel,
-            window_hours,
-            person_key,
-            item_key,
-            event_key,
-            occurred_at,
-            platform,
-            app_version,
-            utm_source,
+            {{ attempt | join(', ') }},
             occurred_at as step_{{ step }}_at,
             {% for later in range(step + 1, most_steps + 1) %}
-                min(case when step_number = {{ step + 1 }} then step_{{ later }}_at end)
-                    over what_follows as step_{{ later }}_at,
+                min(step_{{ later }}_at) over what_follows as step_{{ later }}_at,
             {% endfor %}
             step_number
-        from {{ 'step_events' if loop.first else 'from_step_' ~ (step + 1) }}
-        where step_number <= {{ step + 1 }}
+        from of_step_{{ step }}
         window what_follows as (
             partition by funnel, person_key, item_key
             order by occurred_at desc nulls last, step_number asc, event_key asc
