@@ -147,7 +147,11 @@ def export(
 
 def _query(warehouse: Warehouse, wanted: Export) -> str:
     if wanted.what == "ranking":
-        return "select * from marketing.fct_event_product_ranking"
+        # places only: what a clinic pays us is none of the app's business
+        return (
+            "select event_product_id, as_of_date, sido_code, category, overall_rank, regional_rank"
+            " from marketing.fct_event_product_ranking where is_on_sale"
+        )
     consenting = (
         f" inner join {_MEMBERS} as m on m.member_key = r.member_key"
         " left join raw_ledger.erased_people as e on e.token = r.member_key where e.token is null"

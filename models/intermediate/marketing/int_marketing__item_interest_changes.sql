@@ -1,7 +1,9 @@
 -- Every change that can alter a member's interest in an event product, by the day of the interest.
-with event_changes as (
+with event_days as (
 
-    select * from {{ ref('int_marketing__web_event_changes') }}
+    select *
+    from {{ ref('stg_ledger__days') }}
+    where source_name = 'app_events' and table_name = 'events'
 
 ),
 
@@ -26,9 +28,9 @@ receptions as (
 final as (
 
     select
-        occurred_date as interest_date,
+        touched_date as interest_date,
         load_id
-    from event_changes
+    from event_days
     union all
     select
         created_date as interest_date,

@@ -4,11 +4,14 @@
 ) }}
 -- Grain: one row is an account's interest in an event product on a day.
 
+-- only what somebody did while logged in: a device may be shared with who never agreed
 with views as (
 
     select *
-    from {{ ref('int_marketing__web_events') }}
-    where {{ in_days_to_replace('occurred_date') }}
+    from {{ ref('stg_app_events__events') }}
+    where {{ in_days_to_replace('occurred_date', instant='occurred_at') }}
+        and not is_deleted
+        and not is_repeat
         and event_name = 'view_event_product'
         and member_key is not null
         and event_product_id is not null
