@@ -245,7 +245,7 @@ def _plain(column: pa.Field) -> pa.DataType:
         return _DECIMAL
     if pa.types.is_timestamp(column.type):
         return pa.timestamp("us")
-    if pa.types.is_large_string(column.type) or metadata:
+    if pa.types.is_large_string(column.type):
         return pa.string()
     return column.type
 

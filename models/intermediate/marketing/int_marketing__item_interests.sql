@@ -1,3 +1,4 @@
+{{ config(materialized='table') }}
 -- Who agreed to it, the accounts of a person as one, and nothing about sensitive offers.
 with interest_days as (
 

@@ -1,3 +1,4 @@
+{{ config(materialized='table') }}
 with interests as (
 
     select * from {{ ref('int_marketing__item_interests') }}

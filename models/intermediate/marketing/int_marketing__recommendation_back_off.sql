@@ -1,3 +1,4 @@
+{{ config(materialized='table') }}
 -- What is popular where a member may go: in the categories that they looked at, and in all.
 with regions as (
 
