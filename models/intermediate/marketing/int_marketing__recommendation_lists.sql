@@ -1,3 +1,4 @@
+{{ config(materialized='table') }}
 with neighbours as (
 
     select * from {{ ref('int_marketing__recommendation_neighbours') }}

@@ -1,3 +1,4 @@
+{{ config(materialized='table') }}
 with recent_items as (
 
     select * from {{ ref('int_marketing__recommendation_recent_items') }}

@@ -1,3 +1,4 @@
+{{ config(materialized='table') }}
 -- Where somebody lives and where they looked at offers; of who tells neither, any. Who is asked
 -- what they will apply for is asked of offers anywhere, too.
 with asked as (

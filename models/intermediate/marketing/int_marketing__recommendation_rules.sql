@@ -1,3 +1,4 @@
+{{ config(materialized='table') }}
 -- The numbers of the recommendations in one place. What else changes a list changes the version.
 {% set rules = {
     'window_days': 90, 'half_life_days': 30, 'view_weight': 1, 'application_weight': 5,
