@@ -323,6 +323,42 @@ def erase(
         )
 
 
+@app.command()
+def export(
+    what: Annotated[str, typer.Argument(help="recommendations, ranking or audience.")],
+    to: Annotated[str, typer.Option(help="A folder, or postgresql://… of the app.")],
+    where: Annotated[
+        list[str] | None,
+        typer.Option(help="Of an audience: region=, born= or category=; may be repeated."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hands the app recommendations, the ranking or an audience; who withdrew is left out."""
+    from goodoc.export import ExportError, parse_rules, place_of
+    from goodoc.export import export as export_rows
+    from goodoc.load import writing
+
+    settings = from_environment()
+    try:
+        wanted = parse_rules(what, where or [])
+        scope = f"{wanted} to {place_of(to)}"
+        with writing(settings, f"goodoc export {what}", scope, show.say), show.bar() as bar:
+            task = bar.add_task(f"export {what}", total=None)
+            report = export_rows(
+                settings,
+                wanted,
+                to,
+                lambda done, total: bar.update(task, completed=done, total=total),
+            )
+    except ExportError as error:
+        raise Refused(str(error)) from None
+    if as_json:
+        show.print_json(vars(report))
+    else:
+        show.out.print(f"{report.rows:,} rows → {report.place}", markup=False, soft_wrap=True)
+        show.out.print(f"version {report.version}, {report.consent}", soft_wrap=True)
+
+
 # -- status, quarantine, sources -----------------------------------------------------------------
 
 
