@@ -19,7 +19,7 @@ scored as (
                 when shape = 'share' and denominator >= 20
                     then ln(numerator + cast('0.5' as numeric(2, 1)))
                         - ln(greatest(denominator - numerator, 0) + cast('0.5' as numeric(2, 1)))
-                when shape = 'ratio' and numerator > 0 and denominator > 0
+                when shape = 'ratio' and numerator > 0 and denominator >= 20
                     then ln(numerator) - ln(denominator)
             end as {{ dbt.type_numeric() }}
         ) as score

@@ -37,58 +37,77 @@ usual as (
             when shape = 'ratio' then cast(exp(expected_score) as {{ dbt.type_numeric() }})
             else expected_score
         end as expected_value,
-        coalesce(
-            cast(
-                {{ ratio('mad_sum', 'level_sum') }}
+        cast(
+            greatest(
+                coalesce({{ ratio('mad_sum', 'level_sum') }}, 0)
                 * case when shape = 'sum' then expected_score else 1 end
-                * cast('1.4826' as numeric(5, 4))
-                as {{ dbt.type_numeric() }}
-            ),
-            0
+                * cast('1.4826' as numeric(5, 4)),
+                coalesce(mean_deviation, 0) * cast('1.253314' as numeric(7, 6))
+            ) as {{ dbt.type_numeric() }}
         ) as usual_deviation
     from windowed
 
 ),
 
--- what chance alone makes of a count, or of a share of so many
-chance as (
+-- how far the day is off on the scale of its usual deviation, no odd day counting for much, and how
+-- far in units of what chance alone makes of a count, or of a share of so many
+compared as (
 
     select
         *,
+        score - expected_score as deviation,
         case
-            when shape = 'sum' then cast(sqrt(expected_score + 1) as {{ dbt.type_numeric() }})
-            when shape = 'share'
-                then cast(
-                        sqrt(
-                            {{ ratio('1', 'denominator * expected_value + 0.5') }}
-                            + {{ ratio('1', 'denominator * (1 - expected_value) + 0.5') }}
-                        ) as {{ dbt.type_numeric() }}
-                    )
-            else 0
-        end as chance_deviation
+            when is_holiday then null
+            else greatest(
+                least(score - expected_score, 2 * usual_deviation), -2 * usual_deviation
+            )
+        end as clipped_deviation,
+        case shape
+            when 'sum' then {{ ratio(
+                'score - expected_score',
+                "sqrt(greatest(expected_score, 0) * cast('1.25' as numeric(3, 2)) + 1)",
+            ) }}
+            when 'share' then {{ ratio(
+                'numerator - denominator * expected_value',
+                "sqrt(denominator * expected_value * (1 - expected_value)"
+                ~ " * cast('1.25' as numeric(3, 2)) + 1)",
+            ) }}
+        end as chance_z
     from usual
 
 ),
 
--- the same weekday four weeks before, neither being a holiday; one odd day counts only so much
+-- the same weekday four weeks before, neither being a holiday; and how far the four weeks before
+-- this day were off, which growth makes them be
 paired as (
 
     select
-        chance.*,
+        compared.*,
         case
-            when earlier.score is not null and chance.history_count >= 6
+            when earlier.score is not null and compared.history_count >= 6
                 then greatest(
-                        least(chance.score - earlier.score, 3 * chance.usual_deviation),
-                        -3 * chance.usual_deviation
-                    )
+                    least(compared.score - earlier.score, 3 * compared.usual_deviation),
+                    -3 * compared.usual_deviation
+                )
         end as four_week_step,
-        case when chance.shape = 'sum' then earlier.score else 1 end as four_week_base
-    from chance
+        case when compared.shape = 'sum' then earlier.score else 1 end as four_week_base,
+        {{ ratio(
+            'sum(compared.clipped_deviation) over before_it',
+            "sum(case when compared.clipped_deviation is null then 0"
+            ~ " when compared.shape = 'sum' then compared.expected_score else 1 end)"
+            ~ " over before_it",
+        ) }} as recent_change
+    from compared
     left join expectations as earlier
-        on chance.series = earlier.series
-        and chance.metric_date = {{ add_days('earlier.metric_date', 28) }}
+        on compared.series = earlier.series
+        and compared.metric_date = {{ add_days('earlier.metric_date', 28) }}
         and not earlier.is_holiday
-        and not chance.is_holiday
+        and not compared.is_holiday
+    window before_it as (
+        partition by compared.series
+        order by compared.metric_date
+        rows between 28 preceding and 1 preceding
+    )
 
 ),
 
@@ -112,12 +131,27 @@ final as (
         mad,
         history_count,
         usual_deviation,
-        score - expected_score as deviation,
-        greatest(
-            4 * usual_deviation,
-            4 * chance_deviation,
-            case when shape = 'sum' then expected_score else 1 end * cast('0.1' as numeric(2, 1))
+        deviation,
+        cast(
+            deviation
+            - coalesce(recent_change, 0) * case when shape = 'sum' then expected_score else 1 end
+            as {{ dbt.type_numeric() }}
+        ) as fresh_deviation,
+        cast(
+            greatest(
+                5 * usual_deviation
+                -- the spread of a sum grows as it does
+                * case
+                    when shape = 'sum' and score > expected_score + usual_deviation
+                        then sqrt({{ ratio('score', 'expected_score + usual_deviation') }})
+                    else 1
+                end,
+                cast('0.1' as numeric(2, 1))
+                * case when shape = 'sum' then expected_score else 1 end
+                * case when is_holiday then 5 else 1 end
+            ) as {{ dbt.type_numeric() }}
         ) as deviation_floor,
+        chance_z,
         case
             when mad > 0
                 then {{ ratio(

@@ -17,6 +17,8 @@ judged as (
             else 'judged'
         end as status,
         abs(deviation) > deviation_floor
+        and abs(fresh_deviation) > deviation_floor
+        and (chance_z is null or abs(chance_z) > 5)
         and case
             when robust_z is null
                 then abs(deviation) * 2 > case when shape = 'sum' then expected_score else 1 end
