@@ -142,6 +142,8 @@ class _Series:
             if not self._worth(first, length, segment) or first > start + 40:
                 continue
             size = self._size(kind, first, length, segment)
+            if not size:
+                continue
             sign = 1 if kind == "spike" else -1
             columns = slice(None) if segment is None else slice(segment, segment + 1)
             if kind == "leak":
@@ -174,10 +176,9 @@ class _Series:
         if kind == "leak":
             return float(self.rng.uniform(0.3, 0.6))
         least = max(CLEAR * usual, SHARE)
-        if kind == "drop" and self.metric.shape != "share":
-            # nothing drops by more than all of it
-            part = min(least, 0.75)
-            return float(-np.log(1 - self.rng.uniform(part, min(part + 0.25, 0.95))))
+        if kind == "drop":
+            # nothing drops by more than all of it: what would have to isn't worth an alarm
+            return float(-np.log(1 - self.rng.uniform(least, 0.95))) if least < 0.8 else 0.0
         return float(np.log1p(self.rng.uniform(least, least + 1.0)))
 
     def rows(self) -> list[dict[str, np.ndarray]]:

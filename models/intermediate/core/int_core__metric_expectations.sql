@@ -15,7 +15,7 @@ scored as (
         *,
         cast(
             case
-                when shape = 'sum' then numerator
+                when shape in ('sum', 'amount') then numerator
                 when shape = 'share' and denominator >= 20
                     then ln(numerator + cast('0.5' as numeric(2, 1)))
                         - ln(greatest(denominator - numerator, 0) + cast('0.5' as numeric(2, 1)))
@@ -127,6 +127,10 @@ final as (
         scored.denominator,
         scored.score,
         spreads.expected_score,
+        case
+            when scored.shape in ('sum', 'amount') then spreads.expected_score
+            else 1
+        end as expected_level,
         spreads.mad,
         spreads.mean_deviation,
         coalesce(spreads.history_count, 0) as history_count

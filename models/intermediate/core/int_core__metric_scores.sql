@@ -13,13 +13,8 @@ windowed as (
     select
         *,
         sum(case when not is_holiday then mad end) over four_weeks as mad_sum,
-        sum(
-            case
-                when is_holiday or mad is null then 0
-                when shape = 'sum' then expected_score
-                else 1
-            end
-        ) over four_weeks as level_sum
+        sum(case when is_holiday or mad is null then 0 else expected_level end)
+            over four_weeks as level_sum
     from expectations
     window four_weeks as (
         partition by series order by metric_date rows between 27 preceding and current row
@@ -40,7 +35,7 @@ usual as (
         cast(
             greatest(
                 coalesce({{ ratio('mad_sum', 'level_sum') }}, 0)
-                * case when shape = 'sum' then expected_score else 1 end
+                * expected_level
                 * cast('1.4826' as numeric(5, 4)),
                 coalesce(mean_deviation, 0) * cast('1.253314' as numeric(7, 6))
             ) as {{ dbt.type_numeric() }}
@@ -59,8 +54,8 @@ compared as (
         case
             when is_holiday then null
             else greatest(
-                least(score - expected_score, 2 * usual_deviation), -2 * usual_deviation
-            )
+                    least(score - expected_score, 2 * usual_deviation), -2 * usual_deviation
+                )
         end as clipped_deviation,
         case shape
             when 'sum' then {{ ratio(
@@ -86,15 +81,17 @@ paired as (
         case
             when earlier.score is not null and compared.history_count >= 6
                 then greatest(
-                    least(compared.score - earlier.score, 3 * compared.usual_deviation),
-                    -3 * compared.usual_deviation
-                )
+                        least(compared.score - earlier.score, 3 * compared.usual_deviation),
+                        -3 * compared.usual_deviation
+                    )
         end as four_week_step,
-        case when compared.shape = 'sum' then earlier.score else 1 end as four_week_base,
+        case
+            when compared.shape in ('sum', 'amount') then earlier.score
+            else 1
+        end as four_week_base,
         {{ ratio(
             'sum(compared.clipped_deviation) over before_it',
-            "sum(case when compared.clipped_deviation is null then 0"
-            ~ " when compared.shape = 'sum' then compared.expected_score else 1 end)"
+            "sum(case when compared.clipped_deviation is null then 0 else compared.expected_level end)"
             ~ " over before_it",
         ) }} as recent_change
     from compared
@@ -127,27 +124,26 @@ final as (
         denominator,
         score,
         expected_score,
+        expected_level,
         expected_value,
         mad,
         history_count,
         usual_deviation,
         deviation,
         cast(
-            deviation
-            - coalesce(recent_change, 0) * case when shape = 'sum' then expected_score else 1 end
-            as {{ dbt.type_numeric() }}
+            deviation - coalesce(recent_change, 0) * expected_level as {{ dbt.type_numeric() }}
         ) as fresh_deviation,
         cast(
             greatest(
                 5 * usual_deviation
                 -- the spread of a sum grows as it does
                 * case
-                    when shape = 'sum' and score > expected_score + usual_deviation
+                    when shape in ('sum', 'amount') and score > expected_score + usual_deviation
                         then sqrt({{ ratio('score', 'expected_score + usual_deviation') }})
                     else 1
                 end,
                 cast('0.1' as numeric(2, 1))
-                * case when shape = 'sum' then expected_score else 1 end
+                * expected_level
                 * case when is_holiday then 5 else 1 end
             ) as {{ dbt.type_numeric() }}
         ) as deviation_floor,

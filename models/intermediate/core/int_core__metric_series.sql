@@ -12,7 +12,8 @@ dates as (
 
 ),
 
--- what is declared: metrics that name their segments are judged, by sums, shares or other ratios
+-- what is declared: metrics that name their segments are judged, as counts, amounts, shares or
+-- other ratios
 declared as (
 
     select
@@ -33,8 +34,11 @@ declared as (
             union all
             select
                 '{{ metric.name }}' as metric,
-                '{{ 'sum' if metric.type == 'simple' else 'share' if meta.unit == 'share'
-                    else 'ratio' }}' as shape,
+                {% if metric.type == 'simple' %}
+                    '{{ 'amount' if meta.unit == 'krw' else 'sum' }}' as shape,
+                {% else %}
+                    '{{ 'share' if meta.unit == 'share' else 'ratio' }}' as shape,
+                {% endif %}
                 '{{ meta.good }}' as good,
                 {{ meta.settle_days or 0 }} as settle_days,
                 {{ metric.name in restated or (metric.type == 'ratio'

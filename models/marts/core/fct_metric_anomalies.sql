@@ -13,6 +13,8 @@ judged as (
         *,
         case
             when score is null then 'thin'
+            -- money that comes in rarely
+            when shape = 'amount' and expected_score <= 2 * usual_deviation then 'thin'
             when history_count < 6 then 'young'
             else 'judged'
         end as status,
@@ -21,7 +23,7 @@ judged as (
         and (chance_z is null or abs(chance_z) > 5)
         and case
             when robust_z is null
-                then abs(deviation) * 2 > case when shape = 'sum' then expected_score else 1 end
+                then abs(deviation) * 2 > expected_level
             else abs(robust_z) > cast('3.5' as numeric(2, 1))
         end as is_jump,
         step_count >= 20
@@ -91,12 +93,14 @@ final as (
         followed.age_days,
 
         case
-            when followed.shape = 'sum' then followed.numerator
+            when followed.shape in ('sum', 'amount') then followed.numerator
             else {{ ratio('followed.numerator', 'followed.denominator') }}
         end as value,
         followed.expected_value,
         followed.numerator,
-        case when followed.shape <> 'sum' then followed.denominator end as denominator,
+        case
+            when followed.shape not in ('sum', 'amount') then followed.denominator
+        end as denominator,
 
         cast(followed.history_count as {{ dbt.type_bigint() }}) as history_count,
         followed.score,
@@ -106,7 +110,7 @@ final as (
         cast(followed.deviation_floor as {{ dbt.type_numeric() }}) as deviation_floor,
         {{ ratio('followed.step_sum', 'followed.step_base_sum') }} as four_week_change,
         case
-            when followed.shape = 'sum' and followed.segment_type <> 'total'
+            when followed.shape in ('sum', 'amount') and followed.segment_type <> 'total'
                 then {{ ratio('followed.deviation', 'totals.deviation') }}
         end as contribution,
 
