@@ -117,6 +117,8 @@ class OnPostgres(Goodoc):
 def on_postgres(small_company: Path, tmp_path_factory: pytest.TempPathFactory) -> Goodoc:
     goodoc = OnPostgres(tmp_path_factory.mktemp("postgres") / "home").use(small_company)
     goodoc.environment |= {"GOODOC_TARGET": "postgres", "GOODOC_PG_URL": postgres_server()}
+    goodoc.home.mkdir()
+    (goodoc.home / "pseudonym.key").write_text("k" * 32)
     for step in ("setup", "load", "build"):
         done = goodoc(step)
         assert done.returncode == 0, done.stdout + done.stderr
