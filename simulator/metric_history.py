@@ -129,7 +129,7 @@ class _Series:
         """Incidents a hundred days apart, so that one's aftermath is no other's history."""
         rng, days = self.rng, len(self.dates)
         found = []
-        room = [days - judged + 5 + 120 * i for i in range(3)]
+        room = [max(days - judged, 0) + 5 + 120 * i for i in range(3)]
         for start in room:
             if rng.random() > each / len(room):
                 continue
@@ -164,7 +164,9 @@ class _Series:
 
     def _worth(self, first: int, length: int, segment: int | None) -> bool:
         """Enough happens on its first day, which is an ordinary day."""
-        return not self.off[first] and self._counts(first, 1, segment)[0] >= WORTH
+        if first + length >= len(self.off) or self.off[first]:
+            return False
+        return bool(self._counts(first, 1, segment)[0] >= WORTH)
 
     def _size(self, kind: str, first: int, length: int, segment: int | None) -> float:
         """On the logarithm or the log-odds: well above what noise and chance do to a day."""
