@@ -129,7 +129,7 @@ def on_postgres(small_company: Path, tmp_path_factory: pytest.TempPathFactory) -
 def test_metricflow_agrees_with_plain_sql(analysed: Goodoc, tmp_path: Path, question: str) -> None:
     metrics, by, sql = QUESTIONS[question]
     expected = sorted(tuple(map(comparable, row)) for row in analysed.query(sql))
-    assert len(expected) > 3
+    assert len(expected) > 1
     assert asked(analysed, tmp_path, metrics, by) == expected
 
 
