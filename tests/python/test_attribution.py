@@ -327,7 +327,7 @@ def awkward() -> Case:
     convert("early", ("video", at - timedelta(days=4)), ("display", at - timedelta(days=9)),
             created=day - timedelta(days=14))  # fmt: skip
     # a long path of one channel, whose rounding must not eat up the last touch
-    convert("long", *[("direct", at - timedelta(hours=n)) for n in range(1, 300)], ("video", at))
+    convert("long", *[("direct", at - timedelta(hours=n)) for n in range(1, 150)], ("video", at))
     return case
 
 
@@ -335,7 +335,7 @@ def crowd(seed: int = 5) -> Case:
     """Two months of people at random, of ten channels, known and not."""
     draw = random.Random(seed)
     case = Case()
-    for number in range(160):
+    for number in range(80):
         person, is_member = f"c{number}", number % 4 > 0
         # on a grid, so that some instants are one
         instants = [
@@ -613,7 +613,7 @@ def test_neither_order_nor_naming_of_channels_matters(
     assert Counter(project.query(rows)) == Counter(projects["duckdb"].query(rows))
 
 
-@pytest.mark.parametrize("engine", ["duckdb", "postgres", "bigquery"])
+@pytest.mark.parametrize("engine", ["duckdb", "postgres"])
 def test_an_increment_is_a_full_refresh(engine: str, case: Case, tmp_path: Path) -> None:
     """A touch comes late, one goes, a conversion goes, two accounts become one, a month begins."""
     late = Touch("late", datetime(2026, 4, 1, 5), "edges", "organic_social")

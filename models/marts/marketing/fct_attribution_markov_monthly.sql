@@ -51,7 +51,7 @@ channels as (
 
 ),
 
--- place 0: where paths start, where they convert, and the chain that lacks no channel
+-- place 0: where paths start, and where they convert
 places as (
 
     select
@@ -73,26 +73,20 @@ places as (
 
 ),
 
--- each pair of places, once for each chain; what leads to the removed channel is lost
-removal_0 as (
+-- the unit matrix less the chances of a step
+matrix_0 as (
 
     select
         sources.month_start_date,
         sources.conversion_type,
-        removals.place as removed,
         sources.place as source,
         targets.place as target,
-        case
-            when removals.place > 0 and removals.place = targets.place then 0 * exp(0)
-            else coalesce(chances.chance, 0 * exp(0))
-        end as chance
+        case when sources.place = targets.place and sources.place > 0 then 1 else 0 end
+        - coalesce(chances.chance, 0 * exp(0)) as cell
     from places as sources
     inner join places as targets
         on sources.month_start_date = targets.month_start_date
         and sources.conversion_type = targets.conversion_type
-    inner join places as removals
-        on sources.month_start_date = removals.month_start_date
-        and sources.conversion_type = removals.conversion_type
     left join chances
         on sources.month_start_date = chances.month_start_date
         and sources.conversion_type = chances.conversion_type
@@ -101,46 +95,66 @@ removal_0 as (
 
 ),
 
--- ways through a channel become direct ones, any number of returns to it included: after the last
--- channel, the chance from start to conversion is left, exactly and without iterating
+-- Its inverse, a channel at a time (Gauss-Jordan): exact, where iterating would leave a rest. What
+-- place 0 holds in the end follows from the inverse: the row tells how often a path visits each
+-- channel; the column, below 0, the chance of converting from each, and the corner from the start.
 {% for place in range(1, 11) %}
-    removal_{{ place }} as (
+    pivots_{{ place }} as (
+
+        select
+            *,
+            max(case when target = {{ place }} then cell end) over (
+                partition by month_start_date, conversion_type, source
+            ) as row_cell,
+            max(case when source = {{ place }} then cell end) over (
+                partition by month_start_date, conversion_type, target
+            ) as column_cell,
+            max(case when source = {{ place }} and target = {{ place }} then cell end) over (
+                partition by month_start_date, conversion_type
+            ) as pivot_cell
+        from matrix_{{ place - 1 }}
+
+    ),
+
+    matrix_{{ place }} as (
 
         select
             month_start_date,
             conversion_type,
-            removed,
             source,
             target,
-            chance + coalesce(
-                max(case when target = {{ place }} then chance end) over (
-                    partition by month_start_date, conversion_type, removed, source
-                ) * max(case when source = {{ place }} then chance end) over (
-                    partition by month_start_date, conversion_type, removed, target
-                ) / (
-                    1 - max(
-                        case when source = {{ place }} and target = {{ place }} then chance end
-                    ) over (partition by month_start_date, conversion_type, removed)
-                ), 0
-            ) as chance
-        from removal_{{ place - 1 }}
+            case
+                when pivot_cell is null then cell
+                when source = {{ place }} and target = {{ place }} then 1 / pivot_cell
+                when source = {{ place }} then cell / pivot_cell
+                when target = {{ place }} then -cell / pivot_cell
+                else cell - row_cell * column_cell / pivot_cell
+            end as cell
+        from pivots_{{ place }}
 
     ),
 {% endfor %}
 
+-- who visits a channel ever converts from its first visit on, or doesn't
 rates as (
 
     select
-        month_start_date,
-        conversion_type,
-        removed,
-        chance,
-        max(case when removed = 0 then chance end) over (
-            partition by month_start_date, conversion_type
-        ) as whole_chance
-    from removal_10
-    where source = 0
-        and target = 0
+        channels.month_start_date,
+        channels.conversion_type,
+        channels.channel,
+        channels.load_id,
+        -max(case when cells.source = 0 and cells.target = 0 then cells.cell end) as whole_chance,
+        -max(case when cells.source = 0 and cells.target > 0 then cells.cell end)
+        / max(case when cells.source > 0 and cells.target > 0 then cells.cell end)
+        * max(case when cells.source > 0 and cells.target = 0 then cells.cell end) as lost_chance
+    from channels
+    inner join matrix_10 as cells
+        on channels.month_start_date = cells.month_start_date
+        and channels.conversion_type = cells.conversion_type
+        and cells.source in (0, channels.place)
+        and cells.target in (0, channels.place)
+    group by
+        channels.month_start_date, channels.conversion_type, channels.channel, channels.load_id
 
 ),
 
@@ -150,13 +164,13 @@ decimals as (
     select
         month_start_date,
         conversion_type,
-        removed,
-        cast(whole_chance * 1000000 as {{ dbt.type_numeric() }}) as whole_per_million,
-        cast(chance * 1000000 as {{ dbt.type_numeric() }}) as per_million,
+        channel,
+        load_id,
+        cast(1000000 * whole_chance as {{ dbt.type_numeric() }}) as whole_per_million,
+        cast(1000000 * (whole_chance - lost_chance) as {{ dbt.type_numeric() }}) as per_million,
         cast(
             case
-                when chance < whole_chance then 1000000 - 1000000 * (chance / whole_chance)
-                else 0 * exp(0)
+                when whole_chance > 0 then 1000000 * lost_chance / whole_chance else 0 * exp(0)
             end as {{ dbt.type_numeric() }}
         ) as effect_per_million
     from rates
@@ -166,18 +180,14 @@ decimals as (
 final as (
 
     select
-        channels.month_start_date,
-        channels.conversion_type,
-        channels.channel,
-        {{ ratio('decimals.whole_per_million', 1000000) }} as conversion_rate,
-        {{ ratio('decimals.per_million', 1000000) }} as conversion_rate_without,
-        {{ ratio('decimals.effect_per_million', 1000000) }} as removal_effect,
-        channels.load_id
-    from channels
-    inner join decimals
-        on channels.month_start_date = decimals.month_start_date
-        and channels.conversion_type = decimals.conversion_type
-        and channels.place = decimals.removed
+        month_start_date,
+        conversion_type,
+        channel,
+        {{ ratio('whole_per_million', 1000000) }} as conversion_rate,
+        {{ ratio('per_million', 1000000) }} as conversion_rate_without,
+        {{ ratio('effect_per_million', 1000000) }} as removal_effect,
+        load_id
+    from decimals
 
 )
 

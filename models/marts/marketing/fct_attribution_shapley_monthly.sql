@@ -6,61 +6,33 @@
 -- adds to coalitions of channels, whose worth is the share that converts of the paths inside them.
 
 {# size! (9 - size)! / 10! in parts of 2520; a channel that a month lacks changes nobody's value #}
-{% set shares = [252, 28, 7, 3, 2, 2, 3, 7, 28, 252] %}
+{% set share -%}
+    case channel_count
+    {% for each in [252, 28, 7, 3, 2, 2, 3, 7, 28, 252] %} when {{ loop.index0 }} then {{ each }}
+    {% endfor %} end
+{%- endset %}
 
 with steps as (
 
-    select *
+    select
+        *,
+        case when to_channel not in ('(conversion)', '(null)') then to_channel end as channel
     from {{ ref('fct_attribution_steps_monthly') }}
     where {{ in_days_to_replace('month_start_date') }}
 
 ),
 
--- each path ends once
-path_sets as (
+numbered as (
 
     select
-        month_start_date,
-        conversion_type,
-        channel_set,
-        sum(step_count) as path_count,
-        sum(case when to_channel = '(conversion)' then step_count else 0 end) as converting_count,
-        max(load_id) as load_id
+        *,
+        case
+            when channel is not null
+                then dense_rank() over (
+                        partition by month_start_date, conversion_type order by channel nulls last
+                    )
+        end as channel_number
     from steps
-    where to_channel in ('(conversion)', '(null)')
-    group by month_start_date, conversion_type, channel_set
-
-),
-
-set_channels as (
-
-    select
-        month_start_date,
-        conversion_type,
-        channel_set,
-        to_channel as channel
-    from steps
-    where to_channel not in ('(conversion)', '(null)')
-    group by month_start_date, conversion_type, channel_set, to_channel
-
-),
-
-members as (
-
-    select
-        set_channels.*,
-        path_sets.path_count,
-        path_sets.converting_count,
-        path_sets.load_id,
-        dense_rank() over (
-            partition by set_channels.month_start_date, set_channels.conversion_type
-            order by set_channels.channel nulls last
-        ) as channel_number
-    from set_channels
-    inner join path_sets
-        on set_channels.month_start_date = path_sets.month_start_date
-        and set_channels.conversion_type = path_sets.conversion_type
-        and set_channels.channel_set = path_sets.channel_set
 
 ),
 
@@ -74,7 +46,7 @@ bitted as (
                 when {{ number + 1 }} then {{ 2 ** number }}
             {% endfor %}
         end as channel_bit
-    from members
+    from numbered
 
 ),
 
@@ -85,22 +57,22 @@ channels as (
         conversion_type,
         channel,
         channel_bit,
-        sum(path_count) as path_count,
-        sum(converting_count) as converting_count
+        max(max(load_id)) over (partition by month_start_date, conversion_type) as load_id
     from bitted
+    where channel is not null
     group by month_start_date, conversion_type, channel, channel_bit
 
 ),
 
-set_bits as (
+-- each path ends once
+path_sets as (
 
     select
         month_start_date,
         conversion_type,
-        min(path_count) as path_count,
-        min(converting_count) as converting_count,
-        min(load_id) as load_id,
-        cast(sum(channel_bit) as {{ dbt.type_bigint() }}) as bits
+        cast(sum(distinct channel_bit) as {{ dbt.type_bigint() }}) as bits,
+        sum(case when channel is null then step_count else 0 end) as path_count,
+        sum(case when to_channel = '(conversion)' then step_count else 0 end) as converting_count
     from bitted
     group by month_start_date, conversion_type, channel_set
 
@@ -114,7 +86,7 @@ flags as (
 
 ),
 
-sized as (
+coalitions as (
 
     select
         flag_0.flag
@@ -134,41 +106,75 @@ sized as (
 
 ),
 
-coalitions as (
+-- the paths that touch just these channels
+inside_1 as (
 
     select
-        cast(bits as {{ dbt.type_bigint() }}) as bits,
-        case channel_count
-            {% for share in shares %}
-                when {{ loop.index }} then {{ share }}
-            {% endfor %}
-        end as share_with,
-        case channel_count
-            {% for share in shares %}
-                when {{ loop.index0 }} then {{ share }}
-            {% endfor %}
-        end as share_without
-    from sized
+        channels.month_start_date,
+        channels.conversion_type,
+        coalitions.bits,
+        coalitions.channel_count,
+        coalesce(path_sets.path_count, 0) as path_count,
+        coalesce(path_sets.converting_count, 0) as converting_count
+    from channels
+    cross join coalitions
+    left join path_sets
+        on channels.month_start_date = path_sets.month_start_date
+        and channels.conversion_type = path_sets.conversion_type
+        and coalitions.bits = path_sets.bits
+    where channels.channel_bit = 1
 
 ),
+
+-- and those that touch fewer, a channel at a time
+{% for bit in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512] %}
+    inside_{{ 2 * bit }} as (
+
+        select
+            month_start_date,
+            conversion_type,
+            bits,
+            channel_count,
+            sum(path_count) over (
+                partition by month_start_date, conversion_type, bits - (bits & {{ bit }})
+                order by bits nulls last rows unbounded preceding
+            ) as path_count,
+            sum(converting_count) over (
+                partition by month_start_date, conversion_type, bits - (bits & {{ bit }})
+                order by bits nulls last rows unbounded preceding
+            ) as converting_count
+        from inside_{{ bit }}
+
+    ),
+{% endfor %}
 
 -- conversions in a million paths; the coalition of nobody has none and is worth 0
 worths as (
 
     select
-        set_bits.month_start_date,
-        set_bits.conversion_type,
-        coalitions.bits,
-        coalitions.share_with,
-        coalitions.share_without,
-        {{ ratio('sum(set_bits.converting_count) * 1000000', 'sum(set_bits.path_count)') }}
-            as worth,
-        max(set_bits.load_id) as load_id
-    from coalitions
-    inner join set_bits on (coalitions.bits & set_bits.bits) = set_bits.bits
-    group by
-        set_bits.month_start_date, set_bits.conversion_type,
-        coalitions.bits, coalitions.share_with, coalitions.share_without
+        month_start_date,
+        conversion_type,
+        bits,
+        coalesce({{ ratio('converting_count * 1000000', 'path_count') }}, 0) as worth,
+        {{ share }} as share_without,
+        {{ share | replace('channel_count', 'channel_count - 1') }} as share_with
+    from inside_1024
+
+),
+
+added as (
+
+    select
+        month_start_date,
+        {% for number in range(10) %}
+            sum(
+                worth
+                * case when (bits & {{ 2 ** number }}) = 0 then -share_without else share_with end
+            ) as added_{{ number }},
+        {% endfor %}
+        conversion_type
+    from worths
+    group by month_start_date, conversion_type
 
 ),
 
@@ -178,20 +184,16 @@ final as (
         channels.month_start_date,
         channels.conversion_type,
         channels.channel,
-        cast(channels.path_count as {{ dbt.type_bigint() }}) as path_count,
-        cast(channels.converting_count as {{ dbt.type_bigint() }}) as converting_path_count,
-        {{ ratio(
-            'sum(worths.worth * case when (worths.bits & channels.channel_bit) = 0'
-            ' then -worths.share_without else worths.share_with end)', 2520
-        ) }} as value_per_million,
-        max(worths.load_id) as load_id
-    from worths
-    inner join channels
-        on worths.month_start_date = channels.month_start_date
-        and worths.conversion_type = channels.conversion_type
-    group by
-        channels.month_start_date, channels.conversion_type, channels.channel,
-        channels.path_count, channels.converting_count
+        case channels.channel_bit
+            {% for number in range(10) %}
+                when {{ 2 ** number }} then {{ ratio('added.added_' ~ number, 2520) }}
+            {% endfor %}
+        end as value_per_million,
+        channels.load_id
+    from channels
+    inner join added
+        on channels.month_start_date = added.month_start_date
+        and channels.conversion_type = added.conversion_type
 
 )
 
