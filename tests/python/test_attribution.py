@@ -276,9 +276,7 @@ def toy() -> Case:
         if converted:
             at = start + timedelta(days=len(path))
             case.conversions.append(
-                Conversion(
-                    f"toy-{number}", "payment", at.date(), at, f"p{number}", 1000 + number
-                )
+                Conversion(f"toy-{number}", "payment", at.date(), at, f"p{number}", 1000 + number)
             )
     return case
 
