@@ -251,6 +251,22 @@ def small_company(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.fixture(scope="session")
+def analysed(tmp_path_factory: pytest.TempPathFactory) -> Goodoc:
+    """A company with enough behaviour to analyse, loaded and built once: only to be read."""
+    import simulator
+
+    out = tmp_path_factory.mktemp("company") / "analysed"
+    simulator.simulate(out, days=45, scale=0.25, seed=11)
+    goodoc = Goodoc(tmp_path_factory.mktemp("analysed") / "home").use(out)
+    goodoc.home.mkdir()
+    (goodoc.home / "pseudonym.key").write_text("k" * 32)
+    for step in ("load", "build"):
+        result = goodoc(step)
+        assert result.returncode == 0, result.stderr
+    return goodoc
+
+
 @pytest.fixture
 def company(small_company: Path, tmp_path: Path) -> Iterator[Path]:
     """A copy of the small company to do with as a test likes."""
