@@ -6,14 +6,25 @@ with extractions as (
 
 ),
 
+report_days as (
+
+    select stat_date
+    from extractions
+    group by stat_date
+
+),
+
+-- the few days meet the rates, and the many extractions their day
 rates as (
 
     select
-        valid_from,
-        valid_to,
-        max(load_id) as load_id
-    from {{ ref('int_marketing__exchange_rates') }}
-    group by valid_from, valid_to
+        report_days.stat_date,
+        max(rates.load_id) as load_id
+    from report_days
+    inner join {{ ref('int_marketing__exchange_rates') }} as rates
+        on report_days.stat_date >= rates.valid_from
+        and report_days.stat_date < rates.valid_to
+    group by report_days.stat_date
 
 ),
 
@@ -54,9 +65,7 @@ touched as (
         extractions.stat_date,
         rates.load_id
     from extractions
-    inner join rates
-        on extractions.stat_date >= rates.valid_from
-        and extractions.stat_date < rates.valid_to
+    inner join rates on extractions.stat_date = rates.stat_date
     {# a list that tells an ad's campaign changes the ad's days #}
     {% for report in var('ad_reports') if 'ad_id' in report.columns
         and not ('campaign_id' in report.columns and 'ad_group_id' in report.columns) %}
