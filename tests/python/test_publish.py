@@ -173,14 +173,18 @@ def places(goodoc: Goodoc, token: str) -> set[str]:
     """Every table of the warehouse and of the published file that the pseudonym stands in."""
     found = set()
     for database in ("warehouse.duckdb", "published/marts.duckdb"):
-        columns = goodoc.query(
-            "select schema_name || '.' || table_name, column_name from duckdb_columns()"
-            " where data_type = 'VARCHAR' and not internal and schema_name <> 'staging'",
+        tables = goodoc.query(
+            "select schema_name || '.' || table_name, string_agg(column_name, ', ')"
+            " from duckdb_columns() semi join duckdb_tables() using (table_oid)"
+            " where data_type = 'VARCHAR' and not internal group by 1",
             database,
         )
         found |= {
             table
-            for table, column in columns
-            if goodoc.query(f"select 1 from {table} where {column} like '%{token}%'", database)
+            for table, texts in tables
+            if goodoc.query(
+                f"select 1 from {table} where concat_ws(' ', {texts}) like '%{token}%' limit 1",
+                database,
+            )
         }
     return found
