@@ -175,21 +175,27 @@ def performance(query: Query) -> dict[tuple, Row]:
     found: dict[tuple, Row] = defaultdict(lambda: dict.fromkeys((*COUNTS, "spend_supply_krw"), 0))
     viewers, seen = defaultdict(set), set()
     views = defaultdict(lambda: defaultdict(int))  # (day, medium, campaign there) -> product
+    newest: dict[tuple, str] = {}  # visitor and day -> campaign
     for row in query(
         "select * from staging.stg_app_events__events where not is_deleted"
-        " and event_name in ('view_event_product', 'apply_start') order by load_id"
+        " order by occurred_at, event_id, load_id"
     ):
         product, day = row["event_product_id"], row["occurred_date"]
-        if product is None or (row["event_id"], row["occurred_at"]) in seen:
+        if (row["event_id"], row["occurred_at"]) in seen:
             continue
         seen.add((row["event_id"], row["occurred_at"]))
-        key = (day, product, media.get(row["utm_campaign"]) or "(none)")
+        if row["utm_campaign"]:
+            newest[row["visitor_key"], day] = row["utm_campaign"]
+        if product is None or row["event_name"] not in ("view_event_product", "apply_start"):
+            continue
+        campaign = newest.get((row["visitor_key"], day))
+        key = (day, product, media.get(campaign) or "(none)")
         if row["event_name"] == "apply_start":
             found[key]["application_starts"] += 1
             continue
         found[key]["views"] += 1
         viewers[key].add(row["visitor_key"])
-        there = campaigns.get(row["utm_campaign"], set())
+        there = campaigns.get(campaign, set())
         if only(there) and only(there)[1]:
             views[(day, *only(there))][product] += 1
     for key, devices in viewers.items():

@@ -184,11 +184,13 @@ final as (
         channels.month_start_date,
         channels.conversion_type,
         channels.channel,
-        case channels.channel_bit
-            {% for number in range(10) %}
-                when {{ 2 ** number }} then {{ ratio('added.added_' ~ number, 2520) }}
-            {% endfor %}
-        end as value_per_million,
+        cast(
+            case channels.channel_bit
+                {% for number in range(10) %}
+                    when {{ 2 ** number }} then {{ ratio('added.added_' ~ number, 2520) }}
+                {% endfor %}
+            end as {{ dbt.type_numeric() }}
+        ) as value_per_million,
         channels.load_id
     from channels
     inner join added

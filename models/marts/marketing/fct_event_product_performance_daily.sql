@@ -13,7 +13,7 @@ with events as (
 
     select *
     from {{ ref('int_marketing__event_product_events') }}
-    where {{ in_days_to_replace('occurred_date', instant='occurred_at') }}
+    where {{ in_days_to_replace('occurred_date') }}
 
 ),
 
