@@ -584,16 +584,19 @@ def test_item_item_finds_planted_tastes_and_popularity_does_not(analysed: Goodoc
     assert hits >= fewer and ranks > 1.5 * later
 
 
-def test_a_shuffled_model_loses_and_fails_the_build(tmp_path: Path, analysed: Goodoc) -> None:
-    """The same scores, shuffled among offers that are not alike."""
+def test_a_wrong_model_loses_and_fails_the_build(tmp_path: Path, analysed: Goodoc) -> None:
+    """The same scores, given to offers that are not alike, those first that fewest look at."""
     file = "models/intermediate/marketing/int_marketing__item_similarities.sql"
     right = (analysed.home / "dbt" / "compiled" / "goodoc" / file).read_text()
-    shuffled = re.sub(r"\bselect \* from final\s*$", """
+    wrong = re.sub(r"\bselect \* from final\s*$", """
         , others as (
             select sets.training_set, sets.event_product_id, products.event_product_id as other_id,
                 row_number() over (
                     partition by sets.training_set, sets.event_product_id
-                    order by md5(products.event_product_id::varchar)
+                    order by (
+                        select count(*) from intermediate.int_marketing__item_interests as i
+                        where i.event_product_id = products.event_product_id
+                    ), products.event_product_id
                 ) as place
             from (select distinct training_set, event_product_id from final) as sets
             cross join core.dim_event_products as products
@@ -610,12 +613,12 @@ def test_a_shuffled_model_loses_and_fails_the_build(tmp_path: Path, analysed: Go
             and final.event_product_id = others.event_product_id
             and final.similarity_rank = others.place
     """, right)  # fmt: skip
-    assert shuffled != right
+    assert wrong != right
     sound, mutated = World(tmp_path / "sound", analysed), World(tmp_path / "mutated", analysed)
     sound.base()
     assert not sound.make().broken("assert_recommendations_beat_popularity")
     mutated.base()
-    mutated.make(item_similarities=shuffled)
+    mutated.make(item_similarities=wrong)
     found = figures(mutated.query)
     print(found)
     # among the few offers of one's own regions chance does as well as what is popular
