@@ -2,10 +2,10 @@
 
 import duckdb
 
-from simulator import visits
+from simulator import reference, visits
 from simulator.files import Tally
 from simulator.media import facts
-from simulator.world import World, run, scalar
+from simulator.world import World, literal, run, scalar
 
 _DIRTY_TABLES = {
     "member_now": "members",
@@ -46,7 +46,14 @@ FIGURES = {
     },
     "review_now": {
         "reviews_count": "count(*)",
-        "reviews_helpful_count": "sum(helpful_count)",
+        "reviews_helpful_votes": "sum(helpful_count)",
+        "reviews_photos_count": "sum(photo_count)",
+    },
+    "event_product": {
+        "event_products_count": "count(*)",
+        "event_products_sensitive_count": "count(*) filter (list_contains("
+        f"{literal(list(reference.SENSITIVE_CATEGORIES))}, category))",
+        "event_product_fees_krw": "sum(application_fee)",
     },
     "device_now": {"devices_count": "count(*)"},
     "device_day": {"device_days_count": "count(*)"},
