@@ -33,12 +33,12 @@ SUMMARIES = {
     "fct_budget_pacing": "how spend lies over the week is learnt from all days",
     "fct_media_reconciliation": "a campaign that is linked or named later changes all its days",
     "fct_utm_audit": "a campaign that is linked later changes all its weeks",
-    "fct_metric_anomalies": "a day is judged by its past; it reads metrics by day, at most two years",
+    "fct_metric_anomalies": "a day is judged by its past: metrics by day, at most two years",
     "fct_event_product_ranking": "the newest 28 days, which no literal names",
     "fct_cohort_ltv_monthly": "a cohort's money adds up over all months",
     "int_marketing__visitor_members": "who was named before is asked of all namings",
     "int_marketing__recommendation_rules": "the newest day of interests is what all counts from",
-    "int_marketing__item_interests": "interests fall out of the window, and consent changes each day",
+    "int_marketing__item_interests": "interests fall out of the window, and consent changes daily",
 }
 SUMMED = (
     "marketing.fct_ad_",
