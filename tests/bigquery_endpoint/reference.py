@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -155,6 +156,7 @@ class Reference:
         if query.is_empty:
             return Result(query.columns, tuple([] for _ in query.columns), 0)
         failure = None
+        began = time.monotonic()
         for attempt in (self._with_parameters, self._with_tables, self._with_whole_tables):
             try:
                 result = attempt(query)
@@ -172,6 +174,7 @@ class Reference:
             else:
                 if result is not None:
                     self.report.reference += 1
+                    self.report.took(time.monotonic() - began, query.text)
                     return result
         self.report.fallbacks.append({"statement": query.sql, "reason": failure[:500]})
         content = self._content(query, everything=True)

@@ -416,7 +416,7 @@ def test_every_engine_tells_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyP
              Metric("payment_krw", is_money=True), Metric("average_wait_seconds", "ratio"),
              Metric("ad_clicks", is_restated=True)]  # fmt: skip
     holidays = [date(2026, 5, 5), date(2026, 6, 3)]
-    values = history(names, holidays, LAST, 110, 5, judged=100).values.to_pylist()
+    told = history(names, holidays, LAST, 110, 5, judged=35).values.to_pylist()
     database = postgres_server()
     bigquery = shared_bigquery()
     empty_on(bigquery, monkeypatch)
