@@ -250,7 +250,7 @@ def by_hand(series: dict[date, float], holidays: set[date]) -> dict[date, tuple[
         middle = median(past)
         spread = median(abs(each - middle) for each in past)
         mean = sum(abs(each - middle) for each in past) / len(past)
-        scale = spread / 0.6745 if spread else 1.253314 * mean
+        scale = 1.483 * spread if spread else 1.253 * mean
         found[day] = (len(past), middle, spread, (value - middle) / scale if scale else None)
     return found
 
@@ -416,7 +416,7 @@ def test_every_engine_tells_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyP
              Metric("payment_krw", is_money=True), Metric("average_wait_seconds", "ratio"),
              Metric("ad_clicks", is_restated=True)]  # fmt: skip
     holidays = [date(2026, 5, 5), date(2026, 6, 3)]
-    told = history(names, holidays, LAST, 110, 5, judged=35).values.to_pylist()
+    values = history(names, holidays, LAST, 110, 5, judged=35).values.to_pylist()
     database = postgres_server()
     bigquery = shared_bigquery()
     empty_on(bigquery, monkeypatch)

@@ -1,4 +1,5 @@
 -- One row is a judged metric of a segment on a day: its score, and what its own past expects.
+{% set one = 'exp(0)' %}
 {% set middle = 'place * 2 between history_count and history_count + 2' %}
 
 with metric_series as (
@@ -17,10 +18,13 @@ scored as (
             case
                 when shape in ('sum', 'amount') then numerator
                 when shape = 'share' and denominator >= 20
-                    then ln(numerator + cast('0.5' as numeric(2, 1)))
-                        - ln(greatest(denominator - numerator, 0) + cast('0.5' as numeric(2, 1)))
+                    then ln({{ one }} * (numerator + cast('0.5' as numeric(2, 1))))
+                        - ln({{ one }} * greatest(
+                            denominator - numerator + cast('0.5' as numeric(2, 1)),
+                            cast('0.5' as numeric(2, 1))
+                        ))
                 when shape = 'ratio' and numerator > 0 and denominator >= 20
-                    then ln(numerator) - ln(denominator)
+                    then ln(numerator * {{ one }}) - ln(denominator * {{ one }})
             end as {{ dbt.type_numeric() }}
         ) as score
     from metric_series

@@ -1,4 +1,11 @@
 -- One row is a judged metric of a segment on a day: how far it is from what is usual.
+--
+-- The median and the mean of absolute deviations, as estimates of a standard deviation. They have
+-- three decimals so that no product has more than nine, which BigQuery would round twice; so does
+-- DuckDB where it compares two that have several, which are therefore cast first.
+{% set mad_scale = "cast('1.483' as numeric(4, 3))" %}
+{% set mean_scale = "cast('1.253' as numeric(4, 3))" %}
+{% set one = 'exp(0)' %}  {# as a float #}
 
 with expectations as (
 
@@ -28,18 +35,26 @@ usual as (
         *,
         case
             when shape = 'share'
-                then cast(1 / (1 + exp(-expected_score)) as {{ dbt.type_numeric() }})
-            when shape = 'ratio' then cast(exp(expected_score) as {{ dbt.type_numeric() }})
+                then cast(1 / (1 + exp(-expected_score * {{ one }})) as {{ dbt.type_numeric() }})
+            when shape = 'ratio'
+                then cast(exp(expected_score * {{ one }}) as {{ dbt.type_numeric() }})
             else expected_score
         end as expected_value,
-        cast(
-            greatest(
-                coalesce({{ ratio('mad_sum', 'level_sum') }}, 0)
-                * expected_level
-                * cast('1.4826' as numeric(5, 4)),
-                coalesce(mean_deviation, 0) * cast('1.253314' as numeric(7, 6))
-            ) as {{ dbt.type_numeric() }}
-        ) as usual_deviation
+        -- of nothing and a number, greatest() is the number on some engines and nothing on others
+        case
+            when expected_level is not null
+                then greatest(
+                        cast(
+                            coalesce(
+                                {{ ratio('mad_sum', ratio('level_sum', 'expected_level')) }}, 0
+                            ) * {{ mad_scale }} as {{ dbt.type_numeric() }}
+                        ),
+                        cast(
+                            coalesce(mean_deviation, 0) * {{ mean_scale }}
+                            as {{ dbt.type_numeric() }}
+                        )
+                    )
+        end as usual_deviation
     from windowed
 
 ),
@@ -52,10 +67,10 @@ compared as (
         *,
         score - expected_score as deviation,
         case
-            when is_holiday then null
-            else greatest(
-                    least(score - expected_score, 2 * usual_deviation), -2 * usual_deviation
-                )
+            when not is_holiday and score - expected_score is not null
+                then greatest(
+                        least(score - expected_score, 2 * usual_deviation), -2 * usual_deviation
+                    )
         end as clipped_deviation,
         case shape
             when 'sum' then {{ ratio(
@@ -79,7 +94,7 @@ paired as (
     select
         compared.*,
         case
-            when earlier.score is not null and compared.history_count >= 6
+            when compared.score - earlier.score is not null and compared.history_count >= 6
                 then greatest(
                         least(compared.score - earlier.score, 3 * compared.usual_deviation),
                         -3 * compared.usual_deviation
@@ -133,29 +148,32 @@ final as (
         cast(
             deviation - coalesce(recent_change, 0) * expected_level as {{ dbt.type_numeric() }}
         ) as fresh_deviation,
-        cast(
-            greatest(
+        greatest(
+            cast(
                 5 * usual_deviation
                 -- the spread of a sum grows as it does
                 * case
                     when shape in ('sum', 'amount') and score > expected_score + usual_deviation
-                        then sqrt({{ ratio('score', 'expected_score + usual_deviation') }})
+                        then cast(
+                                sqrt(
+                                    {{ one }}
+                                    * {{ ratio('score', 'expected_score + usual_deviation') }}
+                                )
+                                as numeric(12, 3)
+                            )
                     else 1
-                end,
+                end as {{ dbt.type_numeric() }}
+            ),
+            cast(
                 cast('0.1' as numeric(2, 1))
                 * expected_level
-                * case when is_holiday then 5 else 1 end
-            ) as {{ dbt.type_numeric() }}
+                * case when is_holiday then 5 else 1 end as {{ dbt.type_numeric() }}
+            )
         ) as deviation_floor,
         chance_z,
         case
-            when mad > 0
-                then {{ ratio(
-                    "(score - expected_score) * cast('0.6745' as numeric(5, 4))", 'mad'
-                ) }}
-            else {{ ratio(
-                'score - expected_score', "mean_deviation * cast('1.253314' as numeric(7, 6))"
-            ) }}
+            when mad > 0 then {{ ratio('score - expected_score', 'mad * ' ~ mad_scale) }}
+            else {{ ratio('score - expected_score', 'mean_deviation * ' ~ mean_scale) }}
         end as robust_z,
         count(four_week_step) over four_weeks as step_count,
         sum(sign(four_week_step)) over four_weeks as step_sign_sum,
