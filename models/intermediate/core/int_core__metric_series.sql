@@ -99,6 +99,21 @@ today as (
 
 ),
 
+-- two years hold the history of every day of the last four hundred
+recent_days as (
+
+    select
+        dates.calendar_date,
+        dates.iso_weekday,
+        dates.is_holiday,
+        {{ dbt.datediff('dates.calendar_date', 'today.as_of_date', 'day') }} as days_ago
+    from dates
+    cross join today
+    where dates.calendar_date >= {{ add_days('today.as_of_date', -730) }}
+        and dates.calendar_date <= today.as_of_date
+
+),
+
 segments as (
 
     select
@@ -128,7 +143,6 @@ days_read as (
 
 ),
 
--- two years hold the history of every day of the last four hundred
 days as (
 
     select
@@ -138,20 +152,18 @@ days as (
         segments.age_days,
         segments.shape,
         segments.good,
-        dates.calendar_date as metric_date,
-        dates.iso_weekday,
-        dates.is_holiday,
-        {{ dbt.datediff('dates.calendar_date', 'today.as_of_date', 'day') }} as days_ago
+        recent_days.calendar_date as metric_date,
+        recent_days.iso_weekday,
+        recent_days.is_holiday,
+        recent_days.days_ago
     from segments
-    cross join today
-    inner join dates
-        on dates.calendar_date >= segments.first_date
-        and dates.calendar_date >= {{ add_days('today.as_of_date', -730) }}
-        and dates.calendar_date <= {{ add_days('today.as_of_date', '(-segments.settle_days)') }}
+    inner join recent_days
+        on recent_days.calendar_date >= segments.first_date
+        and recent_days.days_ago >= segments.settle_days
     left join days_read
         on segments.metric = days_read.metric
         and segments.age_days = days_read.age_days
-        and dates.calendar_date = days_read.metric_date
+        and recent_days.calendar_date = days_read.metric_date
     where segments.age_days = 0
         or days_read.metric_date is not null
 

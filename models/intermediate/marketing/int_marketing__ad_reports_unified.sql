@@ -12,6 +12,19 @@ with media_fields as (
 
 ),
 
+{% for report in var('ad_reports') %}
+    fields_{{ loop.index }} as (
+
+        select *
+        from media_fields
+        where report = '{{ report.report }}'
+            and {{ "medium is not null" if report.medium == '*'
+                else "medium = '" ~ report.medium ~ "'" }}
+
+    ),
+
+{% endfor %}
+
 unified as (
 
     {% for report in var('ad_reports') %}
@@ -54,12 +67,11 @@ unified as (
             reports.load_id
         from {{ ref('stg_ads_' ~ ('drops' if own_medium else report.medium) ~ '__'
             ~ report.report) }} as reports
-        inner join media_fields as fields
-            on
-            {{ "(fields.medium = '*' or fields.medium = reports.medium)" if own_medium
-                else "fields.medium = '" ~ report.medium ~ "'" }}
-            and fields.report = '{{ report.report }}'
-        where reports.stat_date is not null
+        -- a row for each of its fields
+        cross join fields_{{ loop.index }} as fields
+        where
+            reports.stat_date is not null
+            and {{ "fields.medium in ('*', reports.medium)" if own_medium else 'true' }}
         {{ 'union all' if not loop.last }}
     {% endfor %}
 

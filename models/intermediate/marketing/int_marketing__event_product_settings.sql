@@ -16,8 +16,9 @@ final as (
     select
         'all' as applies_to,
     {% for name in names %}
-        max(case setting when '{{ name }}' then value end) as {{ name }}
-        {{- ',' if not loop.last }}
+        max(
+            case setting when '{{ name }}' then cast(value as {{ dbt.type_numeric() }}) end
+        ) as {{ name }}{{ ',' if not loop.last }}
     {% endfor %}
     from settings
 

@@ -45,6 +45,14 @@ heard_days as (
 
 ),
 
+first_day as (
+
+    select min(event_date) as event_date
+    from event_changes
+    where kind = 'event'
+
+),
+
 -- the first load that brought a day or a later one: the days before it are over
 days_begun as (
 
@@ -55,6 +63,8 @@ days_begun as (
             rows between unbounded preceding and current row
         ) as load_id
     from calendar
+    -- nobody enters before the first event
+    inner join first_day on calendar.calendar_date >= first_day.event_date
     left join heard_days on calendar.calendar_date = heard_days.heard_date
 
 ),

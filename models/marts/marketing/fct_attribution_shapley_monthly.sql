@@ -26,13 +26,11 @@ numbered as (
 
     select
         *,
-        case
-            when channel is not null
-                then dense_rank() over (
-                        partition by month_start_date, conversion_type order by channel nulls last
-                    )
-        end as channel_number
+        case when channel is not null then dense_rank() over of_a_month end as channel_number
     from steps
+    window of_a_month as (
+        partition by month_start_date, conversion_type order by channel nulls last
+    )
 
 ),
 

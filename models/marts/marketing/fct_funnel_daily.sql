@@ -132,12 +132,13 @@ followed as (
 
 ),
 
--- Wilson's interval at z = 1.96; all but the root are decimals, which engines round alike
+-- Wilson's interval at z = 1.96; all but the root are decimals, which engines round alike, and the
+-- root is a float on each of them
 varied as (
 
     select
         *,
-        cast('1.96' as {{ dbt.type_numeric() }}) as z,
+        cast('1.96' as numeric(3, 2)) * exp(0) as z,
         cast('3.8416' as {{ dbt.type_numeric() }}) as z_squared,
         {{ ratio('4 * reached_count * (entered_count - reached_count)', 'entered_count') }}
             as variance,
@@ -147,18 +148,13 @@ varied as (
 
 ),
 
-spread as (
+spreads as (
 
     select
         *,
-        cast(
-            z * cast(sqrt(z_squared + variance) as {{ dbt.type_numeric() }})
-            as {{ dbt.type_numeric() }}
-        ) as spread,
-        cast(
-            z * cast(sqrt(z_squared + step_variance) as {{ dbt.type_numeric() }})
-            as {{ dbt.type_numeric() }}
-        ) as step_spread
+        cast(z * sqrt((z_squared + variance) * exp(0)) as {{ dbt.type_numeric() }}) as spread,
+        cast(z * sqrt((z_squared + step_variance) * exp(0)) as {{ dbt.type_numeric() }})
+            as step_spread
     from varied
 
 ),
@@ -192,7 +188,7 @@ final as (
         ) }} as step_wilson_high,
         cast(median_seconds_to_step as {{ dbt.type_bigint() }}) as median_seconds_to_step,
         load_id
-    from spread
+    from spreads
 
 )
 

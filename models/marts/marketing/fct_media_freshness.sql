@@ -57,6 +57,24 @@ read as (
 
 ),
 
+first_day as (
+
+    select min(first_asked_date) as first_date from read
+
+),
+
+-- every day from the first that was asked for to yesterday, which is the last that is over
+asked_days as (
+
+    select dates.calendar_date
+    from dates
+    cross join today
+    cross join first_day
+    where dates.calendar_date >= first_day.first_date
+        and dates.calendar_date < today.as_of_date
+
+),
+
 windows as (
 
     select distinct
@@ -75,10 +93,10 @@ covered as (
         windows.medium,
         windows.report,
         windows.account_id,
-        dates.calendar_date
+        asked_days.calendar_date
     from windows
-    inner join dates
-        on dates.calendar_date between windows.window_from and windows.window_to
+    inner join asked_days
+        on asked_days.calendar_date between windows.window_from and windows.window_to
 
 ),
 
@@ -94,31 +112,27 @@ with_rows as (
 
 ),
 
--- every day from the first that was asked for to yesterday, which is the last that is over
 expected as (
 
     select
         read.medium,
         read.report,
         read.account_id,
-        dates.calendar_date,
+        asked_days.calendar_date,
         covered.calendar_date is null as is_missing,
         covered.calendar_date is not null and with_rows.reported_date is null as is_zero
     from read
-    cross join today
-    inner join dates
-        on dates.calendar_date >= read.first_asked_date
-        and dates.calendar_date < today.as_of_date
+    inner join asked_days on asked_days.calendar_date >= read.first_asked_date
     left join covered
         on read.medium = covered.medium
         and read.report = covered.report
         and read.account_id = covered.account_id
-        and dates.calendar_date = covered.calendar_date
+        and asked_days.calendar_date = covered.calendar_date
     left join with_rows
         on read.medium = with_rows.medium
         and read.report = with_rows.report
         and read.account_id = with_rows.account_id
-        and dates.calendar_date = with_rows.reported_date
+        and asked_days.calendar_date = with_rows.reported_date
 
 ),
 
