@@ -47,9 +47,7 @@ heard_days as (
 
 first_day as (
 
-    select min(event_date) as event_date
-    from event_changes
-    where kind = 'event'
+    select min(event_date) as event_date from event_changes
 
 ),
 
