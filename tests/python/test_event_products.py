@@ -123,7 +123,8 @@ def kst(instant: datetime) -> date:
 
 
 def settings(query: Query) -> dict[str, Decimal]:
-    return {row["setting"]: Decimal(row["value"]) for row in query("from reference.ranking_settings")}
+    rows = query("from reference.ranking_settings")
+    return {row["setting"]: Decimal(row["value"]) for row in rows}
 
 
 def current_campaigns(query: Query) -> dict[str, set[tuple[str, str]]]:
