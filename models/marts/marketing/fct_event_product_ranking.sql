@@ -103,7 +103,7 @@ bounded as (
                         (a + z * z / 2 - z * sqrt(a * (n - a) / n + z * z / 4)) / (n + z * z)
                         as numeric(28, 9)
                     ) as {{ dbt.type_numeric() }})
-            else 0
+            else cast(0 as {{ dbt.type_numeric() }})
         end as conversion_lower_bound
     from measured
 
@@ -118,7 +118,7 @@ normalised as (
         coalesce({{ ratio(
                 column ~ ' - min(' ~ column ~ ') over beside',
                 'max(' ~ column ~ ') over beside - min(' ~ column ~ ') over beside'
-            ) }}, 0) as {{ term }}_term{{ ',' if not loop.last }}
+            ) }}, cast(0 as {{ dbt.type_numeric() }})) as {{ term }}_term{{ ',' if not loop.last }}
     {% endfor %}
     from bounded
     window beside as (partition by as_of_date, is_on_sale)
