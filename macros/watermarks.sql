@@ -93,8 +93,10 @@
     {% for node in (graph.nodes.values() if execute else []) if node.name == model_name %}
         {% do readers.append(node.unique_id) %}
     {% endfor %}
-    {# the nodes stand in no order, so each pass finds readers that are one step further away #}
-    {% for hop in range(10 if execute else 0) %}
+    {# the nodes stand in no order, so passes go on until one finds no reader that is further away #}
+    {% set seen = namespace(readers=0) %}
+    {% for hop in (graph.nodes if execute else []) if seen.readers < readers | length %}
+        {% set seen.readers = readers | length %}
         {% for node in graph.nodes.values() if node.resource_type == 'model' %}
             {% for parent in node.depends_on.nodes if parent in readers %}
                 {% do readers.append(node.unique_id) if node.unique_id not in readers %}

@@ -252,6 +252,8 @@ def test_only_what_the_reference_lacks_runs_on_duckdb_and_is_listed(endpoint, cl
     assert "approx_quantiles" in after["fallbacks"][-2]["reason"]
     assert "max_by(event_id" in after["fallbacks"][-1]["statement"]
     assert after["reference"] == before["reference"] > 0
+    seconds = [query[0] for query in after["slowest"]]
+    assert seconds and seconds == sorted(seconds, reverse=True)
     with urllib.request.urlopen(f"{endpoint.url}/report") as answer:
         assert json.load(answer)["fallbacks"] == after["fallbacks"]
 

@@ -12,9 +12,11 @@ from conftest import PROJECT, Goodoc
 FOLDER = Path(
     os.environ.get("HIRA_DRUG_PRICE_DIR") or PROJECT.parent / "shared" / "data" / "hira_drug_price"
 )
+# Real lists are nobody's to commit; invented ones, with the same dirt, are loaded in every run of
+# test_company.py and by the unit tests of the models.
 pytestmark = pytest.mark.skipif(
     not list(FOLDER.glob("prices_*.csv")),
-    reason="the real HIRA price lists are not on this machine",
+    reason="no real HIRA price lists here: set HIRA_DRUG_PRICE_DIR to a folder of prices_*.csv",
 )
 
 

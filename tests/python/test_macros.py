@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jinja2
 import pytest
 
 from conftest import PROJECT
@@ -166,3 +167,35 @@ def test_each_case_has_the_same_value_on_each_engine(
         if without_end_zeros(value) != expected(wanted)
     ]
     assert not wrong, "\n".join(wrong)
+
+
+class Returned(Exception):
+    """What a macro hands to dbt's `return`."""
+
+
+def test_the_oldest_watermark_is_looked_for_however_far_away() -> None:
+    """Each model reads from the one after it, so that a pass over them finds one reader only."""
+    length = 30
+    names = [f"model.goodoc.m{i}" for i in range(length)]
+    nodes = {
+        name: {
+            "name": name.rpartition(".")[2], "unique_id": name, "resource_type": "model",
+            "depends_on": {"nodes": names[i + 1 : i + 2]},
+            "config": {"materialized": "incremental" if i == 0 else "view"},
+        }
+        for i, name in enumerate(names)
+    }  # fmt: skip
+
+    def hand_back(value: object) -> None:
+        raise Returned(value)
+
+    text = (PROJECT / "macros" / "watermarks.sql").read_text()
+    (macro,) = re.findall(r"{% macro oldest_watermark.*?{% endmacro %}", text, re.S)
+    environment = jinja2.Environment(extensions=["jinja2.ext.do"])
+    environment.globals |= {
+        "graph": {"nodes": nodes}, "execute": True, "return": hand_back,
+        "watermarks": lambda: {"m0": 7},
+    }  # fmt: skip
+    module = environment.from_string(macro).module
+    with pytest.raises(Returned, match=r"^7$"):
+        module.oldest_watermark(f"m{length - 1}")

@@ -79,21 +79,17 @@ class OnEngine(Goodoc):
         return [tuple(row.values()) for row in self.bigquery().query_and_wait(query)]
 
     def execute(self, *statements: str) -> None:
-        """On Postgres, as its administrator."""
-        url = self.environment["GOODOC_PG_URL"]
-        with psycopg2.connect(url) as connection, connection.cursor() as cursor:
-            for statement in statements:
-                cursor.execute(statement)
-
-    def change(self, statement: str) -> None:
-        """As a person who works on the warehouse itself would."""
-        if self.target == "duckdb":
-            with duckdb.connect(str(self.home / "warehouse.duckdb")) as connection:
-                connection.execute(statement)
-        elif self.target == "postgres":
-            self.execute(statement)
-        else:
-            self.bigquery().query_and_wait(statement)
+        """As the warehouse's administrator."""
+        for statement in statements:
+            if self.target == "duckdb":
+                with duckdb.connect(str(self.home / "warehouse.duckdb")) as connection:
+                    connection.execute(statement)
+            elif self.target == "postgres":
+                url = self.environment["GOODOC_PG_URL"]
+                with psycopg2.connect(url) as connection, connection.cursor() as cursor:
+                    cursor.execute(statement)
+            else:
+                self.bigquery().query_and_wait(statement)
 
     def bigquery(self) -> bigquery.Client:
         from extract_load.loader.bigquery_warehouse import connect
@@ -344,13 +340,11 @@ def test_what_many_people_make_alike_is_equal_too(engines: dict[str, OnEngine]) 
     """Where few are enough and who looks applies, products are alike and lists judged here, too."""
     rules = "int_marketing__recommendation_rules"
     for engine in engines.values():
-        engine.change(
+        engine.execute(
             f"update intermediate.{rules} set least_people_of_a_pair = 1,"
-            " least_people_of_an_item = 1 where true"
-        )
-        engine.change(
+            " least_people_of_an_item = 1 where true",
             "update intermediate.int_marketing__item_interest_days set application_count = 1"
-            " where interest_date >= '2026-01-01'"
+            " where interest_date >= '2026-01-01'",
         )
     on_each_dbt(engines, "run", "--select", f"{rules}+", "--exclude", rules)
     found = compare(engines)
