@@ -685,7 +685,7 @@ def cases() -> list[tuple[str, Decimal]]:
             (REVIEWS, {"weighted.votes": n, "weighted.helpful": a, "settings.z": z}),
         ):
             count = re.escape(next(iter(names)))
-            text = expression(model, rf"when {count} > 0\s+then ", r"\s+else 0", names)
+            text = expression(model, rf"when {count} > 0\s+then ", r"\s+else ", names)
             found.append((text, wilson(positive, total)))
     for age in AGES:
         names = {"aged.age_days": str(age), "settings.review_half_life_days": "180"}
