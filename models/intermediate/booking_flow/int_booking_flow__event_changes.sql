@@ -25,6 +25,25 @@ case_places as (
 
 ),
 
+-- logs of others come as files of months, and their cases by no number in time
+log_events as (
+
+    select * from {{ ref('stg_event_logs__events') }}
+    where {{ seen > 0 }}
+
+),
+
+log_cases as (
+
+    select distinct
+        event_log,
+        case_id,
+        load_id
+    from log_events
+    where load_id > {{ seen }}
+
+),
+
 touched as (
 
     select
@@ -55,6 +74,18 @@ final as (
         touched.event_log = deliveries.entity
         and touched.entity_id = deliveries.entity_id
     group by deliveries.occurred_date, touched.load_id
+
+    union distinct
+
+    select
+        log_events.occurred_date,
+        log_cases.load_id
+    from log_cases
+    inner join log_events
+        on
+        log_cases.event_log = log_events.event_log
+        and log_cases.case_id = log_events.case_id
+    group by log_events.occurred_date, log_cases.load_id
 
 )
 
