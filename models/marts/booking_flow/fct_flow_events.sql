@@ -104,7 +104,11 @@ judged as (
     select
         sequenced.*,
         case when known_logs.event_log is not null then transitions.event_log is not null end
-            as is_allowed
+            as is_allowed,
+        row_number() over (
+            partition by sequenced.event_log, sequenced.case_id, sequenced.activity
+            order by sequenced.sequence_no nulls last
+        ) > 1 as is_rework
     from sequenced
     left join known_logs
         on sequenced.event_log = known_logs.event_log
@@ -154,6 +158,7 @@ final as (
         judged.prior_activity,
         {{ seconds_between('judged.prior_at', 'judged.occurred_at') }} as seconds_since_prior,
         judged.is_allowed,
+        judged.is_rework,
         {% for value, name in [
             ('traces.variant', 'case_variant'),
             (seconds_between('traces.started_at', 'judged.occurred_at'), 'case_seconds'),

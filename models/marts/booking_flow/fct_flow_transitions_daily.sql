@@ -2,7 +2,7 @@
     'occurred_date', changes='int_booking_flow__event_changes',
     looked_up_by=['event_log', 'hospital_id', 'from_activity', 'to_activity'],
 ) }}
--- One row is a transition of a log's cases at a hospital on a day: how often, how long, how much again.
+-- One row is a transition of a log's cases at a hospital on a day: how often, how long, what again.
 
 with events as (
 

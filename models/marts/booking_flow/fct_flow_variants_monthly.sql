@@ -81,7 +81,7 @@ placed as (
     window
         most_frequent_first as (
             partition by event_log, month_start_date
-            order by case_count desc nulls last, variant_key nulls last
+            order by case_count desc nulls last, variant_key asc nulls last
         )
 
 ),
@@ -99,10 +99,15 @@ final as (
         {{ ratio('case_count', 'log_case_count') }} as case_share_rate,
         {{ ratio('covered_count', 'log_case_count') }} as coverage_rate,
         is_conforming,
-        cast(case when is_terminal then case_count when not is_terminal then 0 end as {{ dbt.type_bigint() }})
-            as completed_case_count,
-        cast(case when is_terminal then 0 when not is_terminal then case_count end as {{ dbt.type_bigint() }})
-            as open_case_count,
+        -- of one variant all cases end alike, and of some logs nobody knows what an end is
+        cast(
+            case when is_terminal then case_count when not is_terminal then 0 end
+            as {{ dbt.type_bigint() }}
+        ) as completed_case_count,
+        cast(
+            case when is_terminal then 0 when not is_terminal then case_count end
+            as {{ dbt.type_bigint() }}
+        ) as open_case_count,
         cast(rework_case_count as {{ dbt.type_bigint() }}) as rework_case_count,
         p50_case_seconds,
         p90_case_seconds,
