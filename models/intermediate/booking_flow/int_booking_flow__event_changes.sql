@@ -73,7 +73,6 @@ final as (
         on
         touched.event_log = deliveries.entity
         and touched.entity_id = deliveries.entity_id
-    group by deliveries.occurred_date, touched.load_id
 
     union distinct
 
@@ -85,7 +84,6 @@ final as (
         on
         log_cases.event_log = log_events.event_log
         and log_cases.case_id = log_events.case_id
-    group by log_events.occurred_date, log_cases.load_id
 
 )
 
