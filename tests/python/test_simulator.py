@@ -140,7 +140,7 @@ def test_rows_are_those_delivered(company):
     ).fetchall()[0][0]
     counted["app_events.events"] = parquet + len(_lines(out / "app_events/web", "*.gz"))
     counted["flow_events.events"] = len(_lines(out / "flow_events", "*.gz"))
-    for table in ("heartbeats", "crashes"):
+    for table in ("heartbeats", "crashes", "screens"):
         lines = _lines(out / "clinic_devices" / table, "*.gz")
         counted[f"clinic_devices.{table}"] = len(lines)
     for vendor, encoding in (("ubcare", "utf-8"), ("bit", "cp949"), ("eghis", "utf-8")):
