@@ -557,6 +557,7 @@ def write_telemetry(con: Connection, world: World, root: Path, tally: Tally) -> 
     A device that was offline sends its heartbeats together when it is back.
     """
     run(con, "create table if not exists device_day (device_id bigint, day date)")
+    _keep_shown_devices(con, world)
     stamp = f"{world.start.isoformat()}T01:00:00.000000Z"
     line = (
         '{"device_id":%s,"sent_at":"%s","received_at":"%s","battery_pct":50,"charging":true,'
@@ -644,6 +645,38 @@ def write_telemetry(con: Connection, world: World, root: Path, tally: Tally) -> 
         tally.add("rows", "clinic_devices.crashes", written)
     run(con, "drop table heartbeat")
     _write_screens(con, world, root, tally)
+
+
+def _keep_shown_devices(con: Connection, world: World) -> None:
+    """Keep at which clinic the product database says each device is, and since when.
+
+    Moves before the database was first read are known to nobody who reads it later.
+    """
+    run(
+        con,
+        "create table if not exists device_shown (device_id bigint, hospital_id bigint, "
+        "from_day date, to_day date)",
+    )
+    since = "date '1900-01-01'" if world.is_founding else literal(world.first)
+    run(
+        con,
+        """
+        create or replace temp table moved as
+        select d.id, d.hospital_id from device as d
+        left join device_shown as s on d.id = s.device_id and s.to_day = date '9999-12-31'
+        where s.hospital_id is distinct from d.hospital_id order by d.id
+        """,
+    )
+    run(
+        con,
+        f"update device_shown set to_day = {since} from moved as m "
+        "where device_shown.device_id = m.id and to_day = date '9999-12-31'",
+    )
+    run(
+        con,
+        f"insert into device_shown select id, hospital_id, {since}, date '9999-12-31' "
+        "from moved order by id",
+    )
 
 
 def _write_screens(con: Connection, world: World, root: Path, tally: Tally) -> None:
@@ -873,7 +906,7 @@ def write_emr_logs(con: Connection, world: World, root: Path, tally: Tally) -> N
                 + case when rnd('fbs', reception_id * 10 + attempt) < 0.01 then -7
                     else 1 + floor(3 * rnd('lag', reception_id * 10 + attempt)) end)
                 as finished_at,
-            is_lost or attempt < attempts as has_failed
+            is_lost or attempt < attempts as has_failed, is_lost, requested_at
         from tried join spelling as s on s.kind = 'emr' and s.status = emr_vendor
         """,
     )
@@ -944,6 +977,20 @@ def write_emr_logs(con: Connection, world: World, root: Path, tally: Tally) -> N
         ):
             count = f"select count(*) from sync where emr_vendor = '{vendor}' and {condition}"
             tally.add("dirt", f"{table}.{name}", scalar(con, count))
+    acknowledged = "filter (not has_failed and finished_at >= started_at)"
+    for name, figure in (
+        ("attempts_count", "count(*)"),
+        ("failures_count", "count(*) filter (has_failed)"),
+        ("retries_count", "count(*) filter (attempt > 1)"),
+        ("receptions_count", "count(distinct reception_id)"),
+        ("failed_receptions_count", "count(*) filter (is_lost and attempt = 1)"),
+        (
+            "lag_seconds",
+            f"coalesce(sum(epoch(finished_at - requested_at)::bigint - 5) {acknowledged}, 0)",
+        ),
+    ):
+        value = scalar(con, f"select {figure} from sync")
+        tally.add("figures", f"emr_sync_{name}", value)
     run(con, "drop table sync")
 
 

@@ -21,12 +21,26 @@ with devices as (
 
 ),
 
+sessions as (
+
+    select * from {{ ref('stg_app_db__tablet_sessions') }}
+
+),
+
 telemetry_days as (
 
-    select touched_date
-    from {{ ref('stg_ledger__days') }}
+    select * from {{ ref('stg_ledger__days') }}
     where source_name = 'clinic_devices'
-    group by touched_date
+
+),
+
+active_days as (
+
+    select touched_date as activity_date
+    from telemetry_days
+    union distinct
+    select session_date as activity_date
+    from sessions
 
 ),
 
@@ -50,13 +64,13 @@ first_days as (
 final as (
 
     select
-        telemetry_days.touched_date as activity_date,
+        active_days.activity_date,
         first_days.load_id
     from first_days
-    -- few days of change beside the days of telemetry
-    cross join telemetry_days
-    where telemetry_days.touched_date >= first_days.changed_date
-    group by telemetry_days.touched_date, first_days.load_id
+    -- few days of change beside the days of the devices
+    cross join active_days
+    where active_days.activity_date >= first_days.changed_date
+    group by active_days.activity_date, first_days.load_id
 
 )
 
