@@ -75,6 +75,16 @@ FIGURES = {
         "device_uptime_minutes_total": "sum(greatest(0, least(closes, up_until) "
         "- greatest(opens, up_from)))",
     },
+    "hospital_week": {
+        "hospital_weeks_count": "count(*)",
+        "hospital_weeks_installed_devices": "sum(installed)",
+        "hospital_weeks_new_devices": "sum(installed_now)",
+        "hospital_weeks_activated_devices": "sum(activated)",
+        "hospital_weeks_active_devices": "coalesce(sum(active), 0)",
+        "hospital_weeks_adopted_count": "count(*) filter (by_device >= 10)",
+        "hospital_weeks_self_check_ins": "coalesce(sum(self_check_ins), 0)",
+        "hospital_weeks_churned_count": "count(*) filter (last_used <= week - 21)",
+    },
     "tablet_session_now": {
         "tablet_sessions_count": "count(*)",
         "tablet_sessions_test_count": "count(*) filter (is_test)",
@@ -172,6 +182,50 @@ _NATURAL_DIRT = {
 }
 
 
+def _add_hospital_weeks(con: duckdb.DuckDBPyConnection) -> None:
+    """One row a clinic and week with a device there, as the product database showed it."""
+    run(
+        con,
+        """
+        create or replace temp table hospital_week as
+        with placed as (
+            select s.device_id, s.hospital_id, s.to_day,
+                greatest(s.from_day, d.installed_on) as from_day
+            from device_shown as s join device_now as d on s.device_id = d.id
+        ), week as (
+            select distinct date_trunc('week', day)::date as week from reception
+        ), there as (
+            select w.week, p.*, p.from_day >= w.week and exists (
+                    select 1 from reception as r where r.device_id = p.device_id
+                        and r.hospital_id = p.hospital_id
+                        and r.day between p.from_day and p.from_day + 7) as is_activated
+            from week as w join placed as p on p.from_day < w.week + 7 and p.to_day >= w.week
+        ), used as (
+            select hospital_id, device_id, date_trunc('week', kst_day(started_at))::date as week,
+                count(*) as n
+            from tablet_session
+            where not is_test and end_reason in ('submitted', 'emr_acked') group by all
+        ), come as (
+            select hospital_id, date_trunc('week', day)::date as week,
+                count(*) filter (channel in ('tablet', 'kiosk')) as by_device,
+                count(*) filter (channel in ('tablet', 'kiosk', 'app_reception')) as self_check_ins
+            from reception group by all
+        )
+        select t.week, t.hospital_id, count(*) as installed,
+            count(*) filter (from_day >= t.week) as installed_now,
+            count(*) filter (is_activated) as activated,
+            (select count(*) from used as u where u.hospital_id = t.hospital_id
+                and u.week = t.week and u.n >= 10) as active,
+            (select max(u.week) from used as u where u.hospital_id = t.hospital_id
+                and u.week between t.week - 56 and t.week) as last_used,
+            any_value(c.by_device) as by_device, any_value(c.self_check_ins) as self_check_ins
+        from there as t
+        left join come as c on t.hospital_id = c.hospital_id and t.week = c.week
+        group by t.week, t.hospital_id
+        """,
+    )
+
+
 def tell(
     con: duckdb.DuckDBPyConnection, world: World, tally: Tally, app_db_rows: dict[str, int]
 ) -> dict:
@@ -189,6 +243,7 @@ def tell(
             and i.issued_date < coalesce(v.valid_to, date '9999-12-31')
         """,
     )
+    _add_hospital_weeks(con)
     figures: dict[str, int | float] = {}
     for table, expressions in FIGURES.items():
         values = run(con, f"select {', '.join(expressions.values())} from {table}")[0]
