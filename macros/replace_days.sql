@@ -63,11 +63,19 @@
     {{ return(known[key]) }}
 {% endmacro %}
 
-{% macro in_days_to_replace(column, instant=none) %}
+{# `days_after` takes as many days after each as well, for rows that may stand on a later day than their fact. #}
+{% macro in_days_to_replace(column, instant=none, days_after=0) %}
     {%- if not is_incremental() -%}
         true
     {%- else -%}
-        {{ day_in(column, days_to_replace(), instant) }}
+        {%- set days = [] -%}
+        {%- for day in days_to_replace() -%}
+            {%- for n in range(days_after + 1) -%}
+                {%- set later = modules.datetime.date.fromisoformat(day) + modules.datetime.timedelta(days=n) -%}
+                {%- do days.append(later.isoformat()) -%}
+            {%- endfor -%}
+        {%- endfor -%}
+        {{ day_in(column, days | unique | sort, instant) }}
     {%- endif -%}
 {% endmacro %}
 

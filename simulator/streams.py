@@ -26,6 +26,7 @@ ROBOT_EVENTS = 900  # in 72 seconds
 
 _EVENTS_A_DAY = 13_000
 _HEARTBEATS_A_DAY = 3_600
+_SCREENS_A_DAY = 1_500
 
 
 def _spans(world: World, rows_a_day: float) -> Iterator[tuple[date, date]]:
@@ -569,6 +570,7 @@ def write_telemetry(con: Connection, world: World, root: Path, tally: Tally) -> 
     A device that was offline sends its heartbeats together when it is back.
     """
     run(con, "create table if not exists device_day (device_id bigint, day date)")
+    _keep_shown_devices(con, world)
     stamp = f"{world.start.isoformat()}T01:00:00.000000Z"
     line = (
         '{"device_id":%s,"sent_at":"%s","received_at":"%s","battery_pct":50,"charging":true,'
@@ -655,6 +657,187 @@ def write_telemetry(con: Connection, world: World, root: Path, tally: Tally) -> 
         )
         tally.add("rows", "clinic_devices.crashes", written)
     run(con, "drop table heartbeat")
+    _write_screens(con, world, root, tally)
+
+
+def _keep_shown_devices(con: Connection, world: World) -> None:
+    """Keep at which clinic the product database says each device is, and since when.
+
+    Moves before the database was first read are known to nobody who reads it later.
+    """
+    run(
+        con,
+        "create table if not exists device_shown (device_id bigint, hospital_id bigint, "
+        "from_day date, to_day date)",
+    )
+    since = "date '1900-01-01'" if world.is_founding else literal(world.first)
+    run(
+        con,
+        """
+        create or replace temp table moved as
+        select d.id, d.hospital_id from device as d
+        left join device_shown as s on d.id = s.device_id and s.to_day = date '9999-12-31'
+        where s.hospital_id is distinct from d.hospital_id order by d.id
+        """,
+    )
+    run(
+        con,
+        f"update device_shown set to_day = {since} from moved as m "
+        "where device_shown.device_id = m.id and to_day = date '9999-12-31'",
+    )
+    run(
+        con,
+        f"insert into device_shown select id, hospital_id, {since}, date '9999-12-31' "
+        "from moved order by id",
+    )
+
+
+def _write_screens(con: Connection, world: World, root: Path, tally: Tally) -> None:
+    """Write what visitors did on each screen of a tablet's session: the app sends it when the
+    session is over, or on the next morning when the device was offline."""
+    bad = BadLines(
+        tally,
+        "clinic_devices.screens",
+        _middle(world),
+        {"broken_json": b'{"session_id":"cut","device_id":7,"scr\n'},
+    )
+    for first, last in _spans(world, _SCREENS_A_DAY):
+        _make_screens(con, world, first, last)
+        written = write_lines(
+            con,
+            """
+            select kst_day(received_at)::varchar as file, concat(
+                '{"session_id":"', id, '","device_id":', device_id, ',"screen":"', screen,
+                '","visit_no":', visit_no, ',"entered_at":"', iso(entered_at), '","left_at":',
+                json_text(iso(shown_left_at)), ',"exit":', json_text(exit), ',"error_code":',
+                json_text(error_code), ',"app_version":"', app_version, '","received_at":"',
+                iso(received_at), '"}', chr(10)) as line
+            from (select * from screen order by received_at, id, visit_no, is_repeat)
+            """,
+            lambda day: root / "screens" / f"{day}.jsonl.gz",
+            bad=bad,
+        )
+        tally.add("rows", "clinic_devices.screens", written)
+        for section, name, figure in (
+            ("figures", "tablet_screens_count", "count(distinct (id, screen))"),
+            ("figures", "tablet_screen_visits_count", "count(*)"),
+            ("figures", "tablet_screen_backs_count", "count(*) filter (exit = 'back')"),
+            ("figures", "tablet_screen_errors_count", "count(*) filter (exit = 'error')"),
+            (
+                "figures",
+                "tablet_screen_exits_count",
+                "count(distinct id) filter (end_reason is null or end_reason like 'abandoned%')",
+            ),
+            (
+                "figures",
+                "tablet_screen_dwell_seconds",
+                "coalesce(sum(epoch(left_at - entered_at)::bigint) filter (clock is null "
+                "and left_at - entered_at <= interval 30 minute), 0)",
+            ),
+            ("dirt", "clinic_devices.screens.clock_set_back", "count(*) filter (clock = 'back')"),
+            (
+                "dirt",
+                "clinic_devices.screens.never_left",
+                "count(*) filter (shown_left_at is null)",
+            ),
+            ("dirt", "clinic_devices.screens.late", "count(distinct id) filter (is_late)"),
+        ):
+            count = scalar(con, f"select {figure} from screen where not is_repeat")
+            tally.add(section, name, count)
+        count = scalar(con, "select count(*) from screen where is_repeat")
+        tally.add("dirt", "clinic_devices.screens.delivered_twice", count)
+    run(con, "drop table screen")
+
+
+def _make_screens(con: Connection, world: World, first: date, last: date) -> None:
+    """The stays of the sessions that were sent on these days.
+
+    `clock` is what spoils a stay's length for good: the device's clock was set back during it, or
+    nobody knows when its visitor left. A stay that another follows ended when that one began.
+    """
+    earliest = max(world.start, first - timedelta(days=1))
+    screens = "['start', 'identify', 'consent', 'visit_reason', 'submit', 'done']"
+    run(
+        con,
+        f"""
+        create or replace temp table screen as
+        with session as (
+            select s.id, s.device_id, d.app_version, s.end_reason, s.dirt,
+                date_trunc('second', s.started_at) as started_at, hash(s.id) as key,
+                date_trunc('second', coalesce(s.ended_at,
+                    plus(s.started_at, 40 + 200 * rnd('scn', hash(s.id))))) as until_at,
+                list_position({screens}, s.last_screen) as n,
+                rnd('sclate', hash(s.id)) < 0.03 as is_late
+            from tablet_session as s join device as d on s.device_id = d.id
+            where kst_day(s.started_at) between {literal(earliest)} and {literal(last)}
+        ), sent as (
+            select *, case when is_late then midnight(kst_day(started_at) + 1) + interval 8 hour
+                    + to_seconds(floor(600 * rnd('scs', key))::bigint)
+                else plus(until_at, 1 + floor(5 * rnd('scs', key))) end as received_at,
+                case when n > 1 and rnd('sce', key) < 0.08 then 2 end as error_no,
+                case when n > 2 and rnd('scb', key) < 0.12
+                    then 2 + floor((n - 2) * rnd('scbk', key))::bigint end as back_no
+            from session
+        ), step as (
+            -- a mistake on a screen shows it again; who goes back sees two screens again
+            select *, unnest(list_concat(
+                list_transform(range(1, n + 1), lambda s:
+                    {{'place': 10 * s + 5, 'no': s, 'exit': 'next'}}),
+                case when error_no is null then [] else
+                    [{{'place': 21::bigint, 'no': error_no::bigint, 'exit': 'error'}}] end,
+                case when back_no is null then [] else
+                    [{{'place': 10 * back_no + 2, 'no': back_no, 'exit': 'back'}},
+                    {{'place': 10 * back_no + 3, 'no': back_no - 1, 'exit': 'next'}}] end
+            )) as v
+            from sent
+            where received_at >= midnight({literal(first)})
+                and received_at < midnight({literal(last)} + 1)
+        ), weighed as (
+            select *, hash(key, v.place) as step_key, v.place = 10 * n + 5 as is_last,
+                case when dirt = 'over_half_an_hour' and v.place = 10 * n + 5 then 40
+                    else 0.3 + rnd('scw', hash(key, v.place)) end as weight
+            from step
+        ), timed as (
+            select *, row_number() over visits as visit_no,
+                sum(weight) over visits as until_weight, sum(weight) over (partition by id) as total
+            from weighed
+            window visits as (partition by id order by v.place)
+        ), placed as (
+            select *, {screens}[v.no] as screen,
+                date_trunc('second', plus(started_at, epoch(until_at - started_at)
+                    * (until_weight - weight) / total)) as entered_at,
+                case when is_last then until_at else date_trunc('second', plus(started_at,
+                    epoch(until_at - started_at) * until_weight / total)) end as left_at,
+                case when not is_last or end_reason in ('submitted', 'emr_acked')
+                        then case when is_last then 'end' else v.exit end
+                    when end_reason in ('failed_emr', 'failed_network') then 'error'
+                    when end_reason = 'abandoned_back' then 'back'
+                    when end_reason = 'abandoned_timeout' then 'timeout' end as exit
+            from timed
+        ), told as (
+            select *, case when rnd('scclock', step_key) < 0.004 and end_reason is not null
+                        then 'back'
+                    when is_last and end_reason is null then 'unknown' end as clock,
+                case when exit <> 'error' then null when not is_last
+                        then pick(['invalid_phone', 'invalid_birth_date'], rnd('scec', key))
+                    when end_reason = 'failed_emr' then 'emr_timeout' else 'network_lost' end
+                    as error_code
+            from placed
+        ), shown as (
+            select id, device_id, app_version, screen, visit_no, entered_at, left_at, end_reason,
+                exit, error_code, clock, is_late, received_at, step_key,
+                case when clock = 'back' then entered_at - interval 40 second
+                    when clock = 'unknown' or not is_last and rnd('scleft', step_key) < 0.01
+                        then null
+                    else left_at end as shown_left_at
+            from told
+        )
+        select *, false as is_repeat from shown
+        union all
+        select * replace (received_at + interval 300 millisecond as received_at), true
+        from shown where rnd('sc2', step_key) < 0.006
+        """,
+    )
 
 
 def _make_heartbeats(con: Connection, world: World, first: date, last: date) -> None:
@@ -736,7 +919,7 @@ def write_emr_logs(con: Connection, world: World, root: Path, tally: Tally) -> N
                 + case when rnd('fbs', reception_id * 10 + attempt) < 0.01 then -7
                     else 1 + floor(3 * rnd('lag', reception_id * 10 + attempt)) end)
                 as finished_at,
-            is_lost or attempt < attempts as has_failed
+            is_lost or attempt < attempts as has_failed, is_lost, requested_at
         from tried join spelling as s on s.kind = 'emr' and s.status = emr_vendor
         """,
     )
@@ -807,6 +990,20 @@ def write_emr_logs(con: Connection, world: World, root: Path, tally: Tally) -> N
         ):
             count = f"select count(*) from sync where emr_vendor = '{vendor}' and {condition}"
             tally.add("dirt", f"{table}.{name}", scalar(con, count))
+    acknowledged = "filter (not has_failed and finished_at >= started_at)"
+    for name, figure in (
+        ("attempts_count", "count(*)"),
+        ("failures_count", "count(*) filter (has_failed)"),
+        ("retries_count", "count(*) filter (attempt > 1)"),
+        ("receptions_count", "count(distinct reception_id)"),
+        ("failed_receptions_count", "count(*) filter (is_lost and attempt = 1)"),
+        (
+            "lag_seconds",
+            f"coalesce(sum(epoch(finished_at - requested_at)::bigint - 5) {acknowledged}, 0)",
+        ),
+    ):
+        value = scalar(con, f"select {figure} from sync")
+        tally.add("figures", f"emr_sync_{name}", value)
     run(con, "drop table sync")
 
 

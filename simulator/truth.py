@@ -57,6 +57,34 @@ FIGURES = {
     },
     "device_now": {"devices_count": "count(*)"},
     "device_day": {"device_days_count": "count(*)"},
+    # A heartbeat comes each hour from nine on, at the device's own minute, and stands for an hour;
+    # what a device sends on the morning after it was offline, isn't there yet on the last day.
+    """
+    (select c.opens, c.closes, 540 + d.device_id % 60 as up_from, d.device_id % 60 + 60 * case
+        when d.day = (select max(day) from device_day) and rnd('offl', hash(d.device_id, d.day))
+            < 0.04 and 9 + floor(rnd('off', hash(d.device_id, d.day)) * 12) between 17 and 18
+        then 9 + floor(rnd('off', hash(d.device_id, d.day)) * 12)::bigint else 19 end as up_until
+    from device_day as d
+    join device_shown as s on d.device_id = s.device_id and d.day >= s.from_day and d.day < s.to_day
+    join hospital as h on s.hospital_id = h.id join hospital as o on h.ykiho = o.ykiho
+    join clinic_hours as c on o.id = c.hospital_id and isodow(d.day) = c.dow and c.dirt is null
+    where rnd('ahead', hash(d.device_id)) >= 0.01 and d.device_id <> 2)
+    """: {
+        "device_days_of_known_hours_count": "count(*)",
+        "device_opening_minutes_total": "sum(closes - opens)",
+        "device_uptime_minutes_total": "sum(greatest(0, least(closes, up_until) "
+        "- greatest(opens, up_from)))",
+    },
+    "hospital_week": {
+        "hospital_weeks_count": "count(*)",
+        "hospital_weeks_installed_devices": "sum(installed)",
+        "hospital_weeks_new_devices": "sum(installed_now)",
+        "hospital_weeks_activated_devices": "sum(activated)",
+        "hospital_weeks_active_devices": "coalesce(sum(active), 0)",
+        "hospital_weeks_adopted_count": "count(*) filter (by_device >= 10)",
+        "hospital_weeks_self_check_ins": "coalesce(sum(self_check_ins), 0)",
+        "hospital_weeks_churned_count": "count(*) filter (last_used <= week - 21)",
+    },
     "tablet_session_now": {
         "tablet_sessions_count": "count(*)",
         "tablet_sessions_test_count": "count(*) filter (is_test)",
@@ -69,6 +97,13 @@ FIGURES = {
         "tablet_sessions_valid_duration_seconds": "sum(epoch(ended_at - started_at)::bigint) "
         "filter (not is_test and ended_at - started_at <= interval 30 minute "
         "and dirt is distinct from 'negative_length')",
+    },
+    # two rows of a clinic that moved are one institution
+    "(select c.* from clinic_hours as c join hospital as o on c.hospital_id = o.id "
+    "join hospital as h on o.ykiho = h.ykiho where c.dirt is null)": {
+        "opening_hours_count": "count(*)",
+        "opening_minutes_total": "sum(closes - opens)",
+        "opening_lunch_minutes_total": "sum(lunch_to - lunch_from)",
     },
     "drug_list": {"drug_products_count": "count(distinct drug_code)"},
     "drug_version": {
@@ -147,6 +182,50 @@ _NATURAL_DIRT = {
 }
 
 
+def _add_hospital_weeks(con: duckdb.DuckDBPyConnection) -> None:
+    """One row a clinic and week with a device there, as the product database showed it."""
+    run(
+        con,
+        """
+        create or replace temp table hospital_week as
+        with placed as (
+            select s.device_id, s.hospital_id, s.to_day,
+                greatest(s.from_day, d.installed_on) as from_day
+            from device_shown as s join device_now as d on s.device_id = d.id
+        ), week as (
+            select distinct date_trunc('week', day)::date as week from reception
+        ), there as (
+            select w.week, p.*, p.from_day >= w.week and exists (
+                    select 1 from reception as r where r.device_id = p.device_id
+                        and r.hospital_id = p.hospital_id
+                        and r.day between p.from_day and p.from_day + 7) as is_activated
+            from week as w join placed as p on p.from_day < w.week + 7 and p.to_day >= w.week
+        ), used as (
+            select hospital_id, device_id, date_trunc('week', kst_day(started_at))::date as week,
+                count(*) as n
+            from tablet_session
+            where not is_test and end_reason in ('submitted', 'emr_acked') group by all
+        ), come as (
+            select hospital_id, date_trunc('week', day)::date as week,
+                count(*) filter (channel in ('tablet', 'kiosk')) as by_device,
+                count(*) filter (channel in ('tablet', 'kiosk', 'app_reception')) as self_check_ins
+            from reception group by all
+        )
+        select t.week, t.hospital_id, count(*) as installed,
+            count(*) filter (from_day >= t.week) as installed_now,
+            count(*) filter (is_activated) as activated,
+            (select count(*) from used as u where u.hospital_id = t.hospital_id
+                and u.week = t.week and u.n >= 10) as active,
+            (select max(u.week) from used as u where u.hospital_id = t.hospital_id
+                and u.week between t.week - 56 and t.week) as last_used,
+            any_value(c.by_device) as by_device, any_value(c.self_check_ins) as self_check_ins
+        from there as t
+        left join come as c on t.hospital_id = c.hospital_id and t.week = c.week
+        group by t.week, t.hospital_id
+        """,
+    )
+
+
 def tell(
     con: duckdb.DuckDBPyConnection, world: World, tally: Tally, app_db_rows: dict[str, int]
 ) -> dict:
@@ -164,6 +243,7 @@ def tell(
             and i.issued_date < coalesce(v.valid_to, date '9999-12-31')
         """,
     )
+    _add_hospital_weeks(con)
     figures: dict[str, int | float] = {}
     for table, expressions in FIGURES.items():
         values = run(con, f"select {', '.join(expressions.values())} from {table}")[0]

@@ -8,6 +8,9 @@
 -- depends_on: {{ ref('int_prescription__item_changes') }}
 -- depends_on: {{ ref('int_prescription__prescription_changes') }}
 -- depends_on: {{ ref('int_tablet_usage__device_day_changes') }}
+-- depends_on: {{ ref('int_tablet_usage__emr_sync_changes') }}
+-- depends_on: {{ ref('int_tablet_usage__hospital_week_changes') }}
+-- depends_on: {{ ref('int_tablet_usage__screen_changes') }}
 -- depends_on: {{ ref('int_tablet_usage__session_changes') }}
 {% set facts = {} %}
 {% if execute %}

@@ -8,10 +8,13 @@
 -- depends_on: {{ ref('fct_campaign_performance_daily') }}
 -- depends_on: {{ ref('fct_conversions') }}
 -- depends_on: {{ ref('fct_device_daily') }}
+-- depends_on: {{ ref('fct_emr_sync_daily') }}
 -- depends_on: {{ ref('fct_flow_events') }}
+-- depends_on: {{ ref('fct_hospital_tablet_weekly') }}
 -- depends_on: {{ ref('fct_prescription_items') }}
 -- depends_on: {{ ref('fct_prescriptions') }}
 -- depends_on: {{ ref('fct_receptions') }}
+-- depends_on: {{ ref('fct_tablet_screens') }}
 -- depends_on: {{ ref('fct_tablet_sessions') }}
 {% set facts = {} %}
 {% if execute %}

@@ -4,9 +4,10 @@
     'app_db.member_merges', 'app_db.hospitals', 'app_db.hospital_departments', 'app_db.devices',
     'app_db.prescription_diagnoses', 'app_db.dur_checks', 'app_db.reviews', 'app_db.event_products',
     'app_db.campaigns_internal', 'app_db.erasure_requests', 'app_events.events',
-    'clinic_devices.heartbeats', 'clinic_devices.crashes', 'emr_links.ubcare_logs',
-    'emr_links.bit_logs', 'emr_links.eghis_logs', 'payments_pg.settlements', 'hira.drug_prices',
-    'hira_registry.hospitals', 'fx_ecos.rates', 'marketing_plan.accounts',
+    'clinic_devices.heartbeats', 'clinic_devices.crashes', 'clinic_devices.screens',
+    'emr_links.ubcare_logs', 'emr_links.bit_logs', 'emr_links.eghis_logs',
+    'payments_pg.settlements', 'hira.drug_prices', 'hira_registry.hospitals',
+    'hira_registry.details', 'fx_ecos.rates', 'marketing_plan.accounts',
     'marketing_plan.budgets',
 ] %}
 {% set delivered = [] %}

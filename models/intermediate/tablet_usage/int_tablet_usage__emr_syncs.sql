@@ -59,6 +59,7 @@ final as (
         unified.entity_id,
         unified.attempt,
         unified.started_at,
+        unified.started_date as sync_date,
         unified.finished_at,
         unified.result,
         coalesce(unified.result = 'ok', false) as is_success,
