@@ -188,7 +188,10 @@ def write_price_lists(
 
 
 def write_registry(con: duckdb.DuckDBPyConnection, world: World, root: Path, tally: Tally) -> None:
-    """Write two quarterly releases: the later one has other headers and another encoding."""
+    """Write two quarterly releases: the later one has other headers and another encoding.
+
+    A second file of each tells of a quarter of the clinics when they are open.
+    """
     releases = (
         ("2026-03", "utf-8-sig", ("암호화YKIHO코드", "병원URL", "x좌표", "y좌표")),
         ("2026-06", "cp949", ("암호화요양기호", "병원홈페이지", "좌표(X)", "좌표(Y)")),
@@ -249,6 +252,120 @@ def write_registry(con: duckdb.DuckDBPyConnection, world: World, root: Path, tal
             ("short_type_name", sum(r[3] == "상급종합" for r in rows)),
         ):
             tally.add("dirt", f"hira_registry.hospitals.{kind}", planted)
+    _add_clinic_hours(con)
+    for number, (month, encoding, (key, *_)) in enumerate(releases):
+        rows = _detail_rows(con, number, others)
+        short = "요일" if number == 0 else ""
+        header = f"{key},요양기관명,휴진안내_일요일,휴진안내_공휴일,점심시간_평일,점심시간_토요일"
+        for day in "월화수목금토일":
+            header += f",진료시작시간_{day}{short},진료종료시간_{day}{short}"
+        text = _csv(header.split(","), rows)
+        write_bytes(root / f"details_{month}.csv", text.encode(encoding))
+        tally.add("rows", "hira_registry.details", len(rows))
+        hours = [pair for row in rows for pair in zip(row[6::2], row[7::2], strict=True)]
+        for kind, planted in (
+            ("hours_lost_zero", sum(len(start) == 3 for start, _ in hours)),
+            ("hours_with_colon", sum(":" in start for start, _ in hours)),
+            ("lunch_in_words", sum("시" in row[4] for row in rows)),
+            ("end_before_start", sum(_minutes(e) < _minutes(s) for s, e in hours if e)),
+            ("end_blank", sum(s != "" and e == "" for s, e in hours)),
+        ):
+            tally.add("dirt", f"hira_registry.details.{kind}", planted)
+
+
+def _minutes(text: str) -> int:
+    return int(text.replace(":", ""))
+
+
+def _add_clinic_hours(con: duckdb.DuckDBPyConnection) -> None:
+    """When clinics are open, for the quarter of them that the registry's details tell of: a row a
+    weekday; `dirt` names what hides its hours. `released` is the newest release with the clinic."""
+    run(
+        con,
+        """
+        create table clinic_hours as
+        with told as (
+            select id as hospital_id, unnest(range(1, 8)) as dow,
+                case when rnd('hgone', id) < 0.05 then 0 else 1 end as released,
+                pick([540, 540, 540, 510, 570], rnd('hop', id)) as opens,
+                pick([1080, 1080, 1110, 1140, 1170], rnd('hcl', id)) as closes,
+                case when rnd('hlu', id) < 0.5 then 780 when rnd('hlu', id) < 0.8 then 750 end
+                    as lunch_from,
+                rnd('hchg', id) < 0.15 as has_changed
+            from hospital
+            where ykiho is not null and visited and (id <= 3 or rnd('hours', id) < 0.25)
+        ), weekly as (
+            select * exclude (closes, lunch_from), case
+                    when dow = 6 then pick([780, 840, 900], rnd('hsat', hospital_id))
+                    when dow = 3 and rnd('hwed', hospital_id) < 0.15 then 780 else closes end
+                    as closes,
+                case when dow < 6 then lunch_from end as lunch_from
+            from told where dow < 6 or dow = 6 and rnd('hopens', hospital_id) < 0.88
+        ), lunched as (
+            select * replace (case when lunch_from + 60 < closes then lunch_from end as lunch_from),
+                hospital_id * 8 + dow as key, count(*) over () as n
+            from weekly
+        ), ranked as (
+            select *, row_number() over (order by rnd('hbs', key), key) as place from lunched
+        )
+        -- the older release knew some clinics' former hours
+        select hospital_id, dow, opens, closes - case when has_changed and released = 0 then 60
+                else 0 end as closes, lunch_from, lunch_from + 60 as lunch_to, released,
+            has_changed and released = 1 as has_changed,
+            case when place <= greatest(1, n // 80) then 'end_before_start'
+                when place <= 2 * greatest(1, n // 80) then 'end_blank' end as dirt
+        from ranked order by hospital_id, dow
+        """,
+    )
+
+
+def _detail_rows(con: duckdb.DuckDBPyConnection, number: int, others: int) -> list[tuple]:
+    """The rows of a release's details, with the spellings that clinics use."""
+    days = ", ".join(
+        f"coalesce(max(case when dow = {dow} then {side} end), '')"
+        for dow in range(1, 8)
+        for side in ("opens_text", "closes_text")
+    )
+    clock = "lpad(({0} // 60)::varchar, 2, '0') || '{1}' || lpad(({0} % 60)::varchar, 2, '0')"
+
+    def written(minute: str) -> str:
+        return (
+            f"case when rnd('hfmt', id) < 0.2 then {clock.format(minute, ':')} "
+            f"when rnd('hfmt', id) < 0.4 then ltrim({clock.format(minute, '')}, '0') "
+            f"else {clock.format(minute, '')} end"
+        )
+
+    return run(
+        con,
+        f"""
+        with of_release as (
+            select h.id, h.ykiho, h.name, c.dow, c.dirt, c.opens, c.lunch_from,
+                c.closes - case when c.has_changed and {number} = 0 then 60 else 0 end as closes
+            from clinic_hours as c join hospital as h on c.hospital_id = h.id
+            where c.released >= {number}
+            union all
+            select 1000000 + i, to_base64(unhex(code('o1', i) || code('o2', i)
+                    || code('o3', i) || substr(code('o4', i), 1, 24))), '가람의원', 1, null, 540,
+                780, 1080
+            from range({others}) as r (i) where rnd('dto', i) < 0.25
+        ), spelled as (
+            select id, ykiho, name, dow, {written("opens")} as opens_text,
+                case dirt when 'end_before_start' then {written("(closes - 720)")}
+                    when 'end_blank' then '' else {written("closes")} end as closes_text, lunch_from
+            from of_release
+        )
+        select any_value(ykiho), any_value(name),
+            pick(['휴진', '전부휴진', ''], rnd('hsun', id)),
+            pick(['휴진', '전부휴진', '', '휴진', '정상진료'], rnd('hhol', id)),
+            case max(lunch_from) when 780 then pick(['13:00~14:00', '1시~2시', '13:00-14:00',
+                    '오후 1시 ~ 2시', '1300~1400'], rnd('hlt', id))
+                when 750 then pick(['12:30~13:30', '12시30분~1시30분', '12:30 ~ 13:30'],
+                    rnd('hlt', id))
+                else pick(['없음', '', '점심시간 없음'], rnd('hlt', id)) end,
+            pick(['없음', '', '휴게시간 없음'], rnd('hls', id)), {days}
+        from spelled group by id order by id
+        """,
+    )
 
 
 def _csv(header: list[str], rows: list[tuple]) -> str:

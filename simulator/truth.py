@@ -70,6 +70,13 @@ FIGURES = {
         "filter (not is_test and ended_at - started_at <= interval 30 minute "
         "and dirt is distinct from 'negative_length')",
     },
+    # two rows of a clinic that moved are one institution
+    "(select c.* from clinic_hours as c join hospital as o on c.hospital_id = o.id "
+    "join hospital as h on o.ykiho = h.ykiho where c.dirt is null)": {
+        "opening_hours_count": "count(*)",
+        "opening_minutes_total": "sum(closes - opens)",
+        "opening_lunch_minutes_total": "sum(lunch_to - lunch_from)",
+    },
     "drug_list": {"drug_products_count": "count(distinct drug_code)"},
     "drug_version": {
         "drug_versions_count": "count(*)",

@@ -155,11 +155,11 @@ def test_rows_are_those_delivered(company):
             _lines(out / "marketing_plan", f"{table}*.csv", header=True)
         )
     counted["hira.drug_prices"] = len(_lines(out / "hira", "*.csv", header=True))
-    releases = ("hospitals_2026-03.csv", "utf-8-sig"), ("hospitals_2026-06.csv", "cp949")
-    counted["hira_registry.hospitals"] = sum(
-        len(_lines(out / "hira_registry", name, encoding, header=True))
-        for name, encoding in releases
-    )
+    for table in ("hospitals", "details"):
+        counted[f"hira_registry.{table}"] = sum(
+            len(_lines(out / "hira_registry", f"{table}_{release}.csv", encoding, header=True))
+            for release, encoding in (("2026-03", "utf-8-sig"), ("2026-06", "cp949"))
+        )
     assert counted == truth["rows"]
     assert all(counted.values())
 

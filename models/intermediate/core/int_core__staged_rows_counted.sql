@@ -6,8 +6,8 @@
     'app_db.campaigns_internal', 'app_db.erasure_requests', 'app_events.events',
     'clinic_devices.heartbeats', 'clinic_devices.crashes', 'emr_links.ubcare_logs',
     'emr_links.bit_logs', 'emr_links.eghis_logs', 'payments_pg.settlements', 'hira.drug_prices',
-    'hira_registry.hospitals', 'fx_ecos.rates', 'marketing_plan.accounts',
-    'marketing_plan.budgets',
+    'hira_registry.hospitals', 'hira_registry.details', 'fx_ecos.rates',
+    'marketing_plan.accounts', 'marketing_plan.budgets',
 ] %}
 {% set delivered = [] %}
 {% for each in var('ad_reports') + var('ad_lists') %}
