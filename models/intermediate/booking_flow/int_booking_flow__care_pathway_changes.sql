@@ -1,5 +1,5 @@
--- A visit's month changes with the visit, what was prescribed and paid for it, and with the visits of
--- the 30 days after it; these are over once the data reach a later day.
+-- A visit's month changes with the visit, what was prescribed and paid for it, and with the visits
+-- of the 30 days after it; these are over once the data reach a later day.
 with reception_changes as (
 
     select * from {{ ref('int_booking_flow__reception_changes') }}

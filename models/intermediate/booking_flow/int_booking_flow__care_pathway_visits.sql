@@ -46,7 +46,8 @@ prescribed as (
     select
         prescriptions.*,
         row_number() over (
-            partition by prescriptions.reception_id order by prescriptions.prescription_id nulls last
+            partition by prescriptions.reception_id
+            order by prescriptions.prescription_id nulls last
         ) as prescription_no
     from visits
     inner join prescriptions
@@ -106,12 +107,10 @@ final as (
         visits.month_start_date,
         coalesce(visits.department_code, '(없음)') as department_code,
         visits.person_key,
-        case
-            when prescription_totals.reception_id is null then '(없음)'
-            else coalesce(
-                cast(prescription_totals.kcd_chapter_no as {{ dbt.type_string() }}), '(미기재)'
-            )
-        end as kcd_chapter,
+        coalesce(
+            cast(prescription_totals.kcd_chapter_no as {{ dbt.type_string() }}),
+            case when prescription_totals.reception_id is null then '(없음)' else '(미기재)' end
+        ) as kcd_chapter,
         case when prescription_totals.reception_id is null then 'none' else 'prescribed' end
             as prescription_status,
         case when prescription_totals.injection_mark = 1 then 'injected' else 'none' end

@@ -1,8 +1,8 @@
 {{ replaces_days(
     'stat_date', changes='int_booking_flow__hospital_day_changes', looked_up_by=['hospital_id'],
 ) }}
--- Quantiles by nearest rank: the least value that so many are no more than. A table, since the ranks
--- of each day's waits would else be those of all history.
+-- Quantiles by nearest rank: the least value that so many are no more than. A table, since the
+-- ranks of each day's waits would else be those of all history.
 {% set slot_counts = {
     'slot_bookings': 'true',
     'confirmed_bookings': 'confirmed_at is not null',
@@ -71,9 +71,9 @@ slot_days as (
     select
         hospital_id,
         slot_date as stat_date,
-        {% for name, condition in slot_counts.items() %}
-            sum(case when {{ condition }} then 1 else 0 end) as {{ name }}{{ ',' if not loop.last }}
-        {% endfor %}
+    {% for name, condition in slot_counts.items() %}
+        sum(case when {{ condition }} then 1 else 0 end) as {{ name }}{{ ',' if not loop.last }}
+    {% endfor %}
     from judged
     group by hospital_id, slot_date
 
@@ -107,14 +107,16 @@ measured as (
 ranked as (
 
     select
-        *,
-    {% for measure in ['days_ahead'] + waits %}
-        row_number() over (
-            partition by hospital_id, stat_date order by {{ measure }} nulls last
-        ) as {{ measure }}_no,
-        count({{ measure }}) over (partition by hospital_id, stat_date)
-            as {{ measure }}_count{{ ',' if not loop.last }}
-    {% endfor %}
+        {% for measure in ['days_ahead'] + waits %}
+            row_number() over (
+                partition by hospital_id, stat_date order by {{ measure }} nulls last
+            ) as {{ measure }}_no,
+            count({{ measure }}) over (partition by hospital_id, stat_date) as {{ measure }}_count,
+            {{ measure }},
+        {% endfor %}
+        hospital_id,
+        stat_date,
+        load_id
     from measured
 
 ),

@@ -2,12 +2,16 @@
     'month_start_date', changes='int_booking_flow__care_pathway_changes',
     looked_up_by=['department_code'],
 ) }}
--- One row is a way that completed visits of a month took: department, main diagnosis, prescription,
--- payment and revisit. A way of fewer than five people is told with others of its department, and if
--- these are still fewer, with those of all departments: nothing is lost, and nobody stands alone.
+-- One row is a way that completed visits of a month took: department, diagnosis, prescription,
+-- payment and revisit. A way of fewer than five people is told with others of its department, and
+-- if these are still fewer, with those of all departments: nothing is lost, nobody stands alone.
 {% set dimensions = [
     'kcd_chapter', 'prescription_status', 'injection_status', 'payment_status', 'revisit_status',
 ] %}
+{% set told_dimensions = ['told_department_code'] %}
+{% for each in dimensions %}{% do told_dimensions.append('told_' ~ each) %}{% endfor %}
+{% set told_way = (['month_start_date'] + told_dimensions) | join(',\n                ') %}
+{% set is_told = '(last_place < 2 or month_rest_people >= 5)' %}
 
 with visits as (
 
@@ -104,13 +108,12 @@ named as (
 
     select
         *,
-        {% set is_told = 'last_place < 2 or month_rest_people >= 5' %}
-        case when place < 2 and ({{ is_told }}) then department_code else '(기타)' end
+        case when place < 2 and {{ is_told }} then department_code else '(기타)' end
             as told_department_code,
-        {% for dimension in dimensions %}
-            case when place = 0 and ({{ is_told }}) then {{ dimension }} else '(기타)' end
-                as told_{{ dimension }}{{ ',' if not loop.last }}
-        {% endfor %}
+    {% for dimension in dimensions %}
+        case when place = 0 and {{ is_told }} then {{ dimension }} else '(기타)' end
+            as told_{{ dimension }}{{ ',' if not loop.last }}
+    {% endfor %}
     from months
 
 ),
@@ -122,13 +125,13 @@ ranked as (
         case when revisit_status = 'revisited' then days_to_revisit end as closed_days_to_revisit,
         row_number() over (
             partition by
-                month_start_date, told_department_code, told_{{ dimensions | join(', told_') }}
+                {{ told_way }}
             order by
                 case when revisit_status = 'revisited' then days_to_revisit end nulls last
         ) as revisit_no,
         sum(case when revisit_status = 'revisited' then 1 else 0 end) over (
             partition by
-                month_start_date, told_department_code, told_{{ dimensions | join(', told_') }}
+                {{ told_way }}
         ) as revisit_count
     from named
 
@@ -158,13 +161,14 @@ final as (
         cast(sum(paid_krw) as {{ dbt.type_bigint() }}) as paid_krw,
         min(case when revisit_no * 2 >= revisit_count then closed_days_to_revisit end)
             as days_to_revisit_p50,
-        {{ ratio('count(*)', 'sum(count(*)) over (partition by month_start_date, told_department_code)') }}
-            as department_share_rate,
+        {{ ratio('count(*)', 'sum(count(*)) over of_department') }} as department_share_rate,
         max(load_id) as load_id
     from ranked
-    group by month_start_date, told_department_code, told_{{ dimensions | join(', told_') }}
+    group by
+        {{ (['month_start_date'] + told_dimensions) | join(',\n        ') }}
     -- a month with fewer people altogether isn't told yet
     having count(distinct person_key) >= 5
+    window of_department as (partition by month_start_date, told_department_code)
 
 )
 

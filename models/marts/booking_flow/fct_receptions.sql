@@ -3,6 +3,7 @@
     looked_up_by=['hospital_id', 'member_key', 'booking_id', 'reception_id'],
 ) }}
 -- One row is a reception (접수), with each milestone from request to end.
+{% set seconds_late = seconds_between('milestones.requested_at', 'receptions.requested_at') %}
 
 with receptions as (
 
@@ -71,10 +72,7 @@ judged as (
     select
         receptions.*,
         case
-            when
-                abs({{ seconds_between('milestones.requested_at', 'receptions.requested_at') }}
-                    - 32400) <= 60
-                then -9
+            when abs({{ seconds_late }} - 32400) <= 60 then -9
             else 0
         end as hours_off,
         -- the day of the row is by its creation, which the database itself notes
