@@ -155,6 +155,7 @@ class Table(_Strict):
     encoding: Annotated[str, AfterValidator(_encoding)] | None = None
     delimiter: Annotated[str, StringConstraints(pattern=r"^[^\"\r\n\x00]$")] | None = None
     header: dict[str, Identifier] = Field(default_factory=dict)
+    optional: tuple[Identifier, ...] = ()  # columns that a file need not have
     # of a workbook: which sheet, by name or counted from 1, and on which of its rows the names are
     sheet: str | Annotated[int, Field(ge=1)] = 1
     header_row: Annotated[int, Field(ge=1)] = 1
@@ -193,7 +194,7 @@ class Table(_Strict):
     def _names_exist(self) -> "Table":
         names = {column.name for column in self.columns if column.lands}
         owners = [name for owner in self.erase_by for name in (owner.column, *owner.where)]
-        wanted = (*self.key, self.cursor, self.future, *self.unscanned, *owners)
+        wanted = (*self.key, self.cursor, self.future, *self.unscanned, *self.optional, *owners)
         for name in (*wanted, *self.name_columns):
             if name is not None and name not in names:
                 raise ValueError(f"{name} is not among the columns that land")
@@ -262,6 +263,8 @@ class Source(_Strict):
                     raise ValueError(f"table {name}: reader {reader} needs {place}")
                 if self.reader != reader and getattr(table, place):
                     raise ValueError(f"table {name}: {place} belongs to reader {reader}")
+            if table.optional and self.reader != "files":
+                raise ValueError(f"table {name}: optional belongs to reader files")
             if self.reader == "database" and table.mode == "incremental":
                 if not table.key:
                     raise ValueError(f"table {name}: incremental needs the key of a row")

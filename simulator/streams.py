@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simulator import company, reference, visits
+from simulator import company, flows, reference, visits
 from simulator.files import BadLines, Tally, runs, write_all, write_lines
 from simulator.world import World, literal, run, scalar
 
@@ -83,7 +83,9 @@ def write_flow_events(con: Connection, world: World, root: Path, tally: Tally) -
                     and day >= {literal(release)} then plus(requested_at, 1) end,
                     'actor': 'system'}},
                 {{'t': 'accepted', 'happened': accepted_at, 'actor': 'emr'}},
-                {{'t': 'waiting', 'happened': accepted_at + interval 1 second, 'actor': 'system'}},
+                -- some clinics' programs do both at once
+                {{'t': 'waiting', 'happened': accepted_at + to_seconds(case
+                    when rnd('atonce', id) < 0.2 then 0 else 1 end), 'actor': 'system'}},
                 {{'t': 'called', 'happened': case when dirt = 'completed_without_called'
                     then null else called_at end, 'actor': 'staff'}},
                 {{'t': 'in_treatment', 'happened': started_at, 'actor': 'staff'}},
@@ -98,8 +100,18 @@ def write_flow_events(con: Connection, world: World, root: Path, tally: Tally) -
             where ended_at >= {literal(world.before)} - interval {LATE_DAYS + 1} day
         ), keyed as (
             select entity, id, e.t as event_type, e.happened as occurred_at, e.actor,
-                hash(entity, id, e.t) as key, coalesce(e.t = late_type, false) as is_flaky
+                hash(entity, id, e.t) as key, coalesce(e.t = late_type, false) as is_flaky,
+                1 as nth
             from happened where e.happened is not null
+            union all
+            -- who doesn't hear the call is called again
+            select 'reception', id, 'called', plus(called_at,
+                floor(epoch(started_at - called_at) / 2)), 'staff',
+                hash('reception', id, 'called', 2), false, 2
+            from reception
+            where rnd('calledagain', id) < 0.02 and outcome = 'completed'
+                and dirt is distinct from 'completed_without_called'
+                and ended_at >= {literal(world.before)} - interval {LATE_DAYS + 1} day
         ), sent as (
             -- A sixth of the unreliable ones is never delivered. The others of the day arrive
             -- before midnight, so what a row shows is known from events by the day's end.
@@ -128,6 +140,7 @@ def write_flow_events(con: Connection, world: World, root: Path, tally: Tally) -
     ):
         count = scalar(con, f"select count(*) from flow where {condition}")
         tally.add("dirt", f"flow_events.events.{name}", count)
+    flows.keep(con)
     tally.add(
         "figures",
         "flow_events_count",

@@ -8,6 +8,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,12 @@ from typing import Any
 import duckdb
 import pytest
 import yaml
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.cli.main import dbtRunner
 
 import engines
 from extract_load import LoadReport, load, read_sources
+from extract_load.loader.duckdb_warehouse import DuckDBWarehouse
 from extract_load.loader.pseudonyms import PseudonymKey
 from extract_load.loader.warehouse import Warehouse
 
@@ -214,6 +218,44 @@ class Goodoc:
 @pytest.fixture
 def goodoc(tmp_path: Path) -> Goodoc:
     return Goodoc(tmp_path / "home")
+
+
+class RawWarehouse:
+    """A DuckDB warehouse whose raw tables are written by hand, one load at a time."""
+
+    def __init__(self, home: Path):
+        self.home = home
+        self.file = home / "warehouse.duckdb"
+        with DuckDBWarehouse(self.file) as warehouse:
+            for source in read_sources(PROJECT / "extract_load" / "sources").values():
+                warehouse.prepare(source)
+        shutil.copyfile(PROJECT / "profiles.example.yml", home / "profiles.yml")
+        self.loads = 0
+        self.line = 0
+
+    def query(self, query: str, parameters: Any = None) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(self.file)) as connection:
+            return connection.execute(query, parameters).fetchall()
+
+    def start_load(self, source: str, table: str) -> datetime:
+        """When the next load, which is then `self.loads`, reads the table."""
+        self.loads += 1
+        at = datetime(2026, 7, 1) + timedelta(minutes=self.loads)
+        self.query(
+            "insert into raw_ledger.loads values (?, 'run', ?, ?, ?, 0, 0, 0, 0, 0, '')",
+            [self.loads, source, table, at],
+        )
+        return at
+
+    def build(self, model: str, *more: str) -> None:
+        """The model and all that it reads, without tests; in an environment that names the home."""
+        folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(self.home)]
+        folders += ["--target-path", str(self.home / "target"), "--log-path", str(self.home)]
+        kinds = ["--exclude-resource-type", "test", "unit_test"]
+        command = ["--quiet", "build", *kinds, "--select", f"+{model}", *more, *folders]
+        result = dbtRunner().invoke(command)
+        DuckDBConnectionManager.close_all_connections()
+        assert result.success, (result.exception, result.result and list(result.result))
 
 
 DROPS = """\

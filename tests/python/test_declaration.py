@@ -60,6 +60,8 @@ def test_defaults_and_normalisation_are_read(lab: Lab) -> None:
         ("reader: database", "reader: telepathy", 3, "reader"),
         ("connection: ${SHOP}", "root: ${SHOP}", 4, "needs connection"),
         ("id: bigint none", "id: !!python/object:os.system x", 12, "YAML tag"),
+        ("lag: 10m", "optional: [nix]", 6, "nix is not among"),
+        ("lag: 10m", "optional: [id]", 6, "optional belongs to reader files"),
     ],
 )
 def test_a_mistake_names_file_and_line(

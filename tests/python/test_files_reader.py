@@ -611,6 +611,32 @@ def test_parquet_lands_typed_also_where_a_file_has_another_type(lab: Lab) -> Non
     ]
 
 
+@pytest.mark.parametrize("form", ["csv", "parquet", "xlsx"])
+def test_a_file_may_lack_an_optional_column_and_no_other(lab: Lab, form: str) -> None:
+    declare(lab, "optional: [amount, seen_at]", CSV.replace('"*.csv*"', f'"*.{form}"'))
+
+    def write(name: str, **columns: list[str]) -> None:
+        file = lab.files / f"{name}.{form}"
+        lines = [list(columns), *zip(*columns.values(), strict=True)]
+        if form == "csv":
+            file.write_text("\n".join(",".join(line) for line in lines))
+        elif form == "parquet":
+            pq.write_table(pa.table(columns), file)
+        else:
+            book = openpyxl.Workbook()
+            for line in lines:
+                book.active.append(line)
+            book.save(file)
+
+    write("1", code=["a"], note=["x"])
+    write("2", code=["b"], note=["y"], amount=["2"])
+    write("3", code=["c"], amount=["3"])
+    assert counts(lab)[:3] == (3, 2, 1)
+    assert rows(lab) == [("a", None, "x"), ("b", 2, "y")]
+    ((file, line, reason),) = quarantine(lab)
+    assert (file, line) == (f"3.{form}", None) and reason.endswith(" note"), reason
+
+
 @on_engines("duckdb")
 def test_parquet_with_texts_that_are_no_utf8_is_quarantined(lab: Lab) -> None:
     declare(lab, text=CSV.replace('"*.csv*"', '"*.parquet"'))

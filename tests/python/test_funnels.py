@@ -196,12 +196,15 @@ def test_rates_and_intervals_follow_from_the_counts(analysed: Goodoc) -> None:
 
 
 class Home:
-    """A warehouse with a company's funnels, and whatever leads to them."""
+    """A warehouse with a company's funnels, or other `models`, and whatever leads to them."""
 
-    def __init__(self, folder: Path, company: Path):
+    def __init__(self, folder: Path, company: Path | None, models: tuple[str, ...] = MODELS):
         folder.mkdir()
+        self.models = models
         (folder / "pseudonym.key").write_bytes(KEY)
-        self.folder, self.goodoc = folder, Goodoc(folder).use(company)
+        self.folder, self.goodoc = folder, Goodoc(folder)
+        if company:
+            self.goodoc.use(company)
         self.query = self.goodoc.query
         shutil.copyfile(PROJECT / "profiles.example.yml", folder / "profiles.yml")
 
@@ -210,11 +213,11 @@ class Home:
         assert result.returncode == 0, result.stderr
 
     def build(self, *options: str, manifest: Manifest | None = None) -> Manifest:
-        """What leads to the funnels. A manifest saves the next build the reading of the project."""
+        """What leads to the models. A manifest saves the next build the reading of the project."""
         folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(self.folder)]
         folders += ["--target-path", str(self.folder / "target")]
         folders += ["--log-path", str(self.folder / "logs")]
-        build = ["--quiet", "build", "--resource-type", "model", "seed", "--select", *MODELS]
+        build = ["--quiet", "build", "--resource-type", "model", "seed", "--select", *self.models]
         with pytest.MonkeyPatch.context() as environment:
             environment.setenv("GOODOC_HOME", str(self.folder))
             environment.setenv("GOODOC_TARGET", "duckdb")

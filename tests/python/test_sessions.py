@@ -4,24 +4,18 @@ plain sessioniser in Python makes of the same events."""
 import csv
 import hashlib
 import random
-import shutil
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pytest
-from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-from dbt.cli.main import dbtRunner
 
-from conftest import PROJECT, Goodoc
-from extract_load import read_sources
-from extract_load.loader.duckdb_warehouse import DuckDBWarehouse
+from conftest import PROJECT, Goodoc, RawWarehouse
 
 PAUSE, HOUR, DAY = timedelta(minutes=30), timedelta(hours=1), timedelta(days=1)
 FACTS = ("marketing.fct_web_sessions", "marketing.fct_touchpoints")
@@ -222,22 +216,8 @@ def test_sessions_of_a_company_are_those_of_a_plain_sessioniser(analysed: Goodoc
 # -- increments against one run over everything ----------------------------------------------------
 
 
-class Raw:
-    """A warehouse whose raw tables are written by hand, one load at a time."""
-
-    def __init__(self, home: Path):
-        self.home = home
-        self.file = home / "warehouse.duckdb"
-        with DuckDBWarehouse(self.file) as warehouse:
-            for source in read_sources(PROJECT / "extract_load" / "sources").values():
-                warehouse.prepare(source)
-        shutil.copyfile(PROJECT / "profiles.example.yml", home / "profiles.yml")
-        self.loads = 0
-        self.line = 0
-
-    def query(self, query: str, parameters: Any = None) -> list[tuple]:
-        with duckdb.connect(str(self.file)) as connection:
-            return connection.execute(query, parameters).fetchall()
+class Raw(RawWarehouse):
+    """Loads of behaviour events and of merged members."""
 
     def load(
         self,
@@ -247,8 +227,7 @@ class Raw:
         merges: Iterable[tuple[int, str, str]] = (),
     ) -> None:
         """Vanished rows stay, marked; replaced ones leave raw, as a file's new content does it."""
-        self.loads += 1
-        at = datetime(2026, 7, 1) + timedelta(minutes=self.loads)
+        at = self.start_load("app_events", "events")
         touched: list[date] = []
         with duckdb.connect(str(self.file)) as connection:
             for event in vanished:
@@ -299,20 +278,6 @@ class Raw:
                     "insert into raw_ledger.days values (?, 'app_events', 'events', ?, ?)",
                     [self.loads, day, touched.count(day)],
                 )
-            connection.execute(
-                "insert into raw_ledger.loads values"
-                " (?, 'run', 'app_events', 'events', ?, 0, 0, 0, 0, 0, '')",
-                [self.loads, at],
-            )
-
-    def build(self, *more: str) -> None:
-        folders = ["--project-dir", str(PROJECT), "--profiles-dir", str(self.home)]
-        folders += ["--target-path", str(self.home / "target"), "--log-path", str(self.home)]
-        kinds = ["--exclude-resource-type", "test", "unit_test"]
-        command = ["--quiet", "build", *kinds, "--select", "+fct_touchpoints", *more, *folders]
-        result = dbtRunner().invoke(command)
-        DuckDBConnectionManager.close_all_connections()
-        assert result.success, (result.exception, result.result and list(result.result))
 
 
 @pytest.fixture
@@ -425,12 +390,12 @@ def test_daily_runs_of_shuffled_arrivals_equal_one_run(raw: Raw) -> None:
         arrived = [each for each in arrived if each not in gone]
         raw.load(arrived, vanished, replaced, merges[run - 3 : run - 2] if run >= 3 else [])
         there = (there | set(arrived)) - gone
-        raw.build()
+        raw.build("fct_touchpoints")
         known = dict(merge[1:] for merge in merges[: max(0, run - 2)])
         for query, wanted in zip(QUERIES, expected(map(normal, there), known), strict=True):
             assert_is(raw.query(query), wanted)
     by_increments = [raw.query(f"select * from {fact} order by all") for fact in FACTS]
-    raw.build("--full-refresh")
+    raw.build("fct_touchpoints", "--full-refresh")
     assert by_increments == [raw.query(f"select * from {fact} order by all") for fact in FACTS]
     reasons = raw.query("select distinct quarantine_reason from marketing.fct_web_sessions")
     assert {reason for (reason,) in reasons} == {

@@ -37,7 +37,7 @@ def our_names(theirs: Sequence[str], table: Table, undeclared: set[str]) -> list
             first = theirs[names.index(name)]
             raise ValueError(f"two headers mean {name}: {first.strip()} and {header.strip()}")
         names.append(name)
-    expected = declared - set(table.name_columns)
+    expected = declared - set(table.name_columns) - set(table.optional)
     if missing := sorted(expected - set(names)):
         raise ValueError(f"the header lacks {', '.join(missing)}")
     return names

@@ -40,8 +40,10 @@ def read_parquet(file: File, table: Table, undeclared: set[str]) -> Iterator[pa.
     parquet = pq.ParquetFile(file.path)
     wanted = _wanted(table)
     there = set(parquet.schema_arrow.names)
-    if missing := sorted(set(wanted.values()) - there):
+    lacking = {name: header for name, header in wanted.items() if header not in there}
+    if missing := sorted(lacking[name] for name in lacking.keys() - set(table.optional)):
         raise ValueError(f"the file lacks column {', '.join(missing)}")
+    wanted = {name: header for name, header in wanted.items() if name not in lacking}
     undeclared |= there - _declared(table)
     line = 1
     for batch in parquet.iter_batches(batch_size=131_072, columns=list(wanted.values())):

@@ -1,5 +1,6 @@
 -- A day of metrics changes with each fact that metrics are declared over; days repeat.
 -- depends_on: {{ ref('int_booking_flow__booking_changes') }}
+-- depends_on: {{ ref('int_booking_flow__event_changes') }}
 -- depends_on: {{ ref('int_booking_flow__reception_changes') }}
 -- depends_on: {{ ref('int_marketing__ad_performance_changes') }}
 -- depends_on: {{ ref('int_marketing__ad_report_changes') }}

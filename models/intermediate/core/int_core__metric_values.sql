@@ -8,6 +8,7 @@
 -- depends_on: {{ ref('fct_campaign_performance_daily') }}
 -- depends_on: {{ ref('fct_conversions') }}
 -- depends_on: {{ ref('fct_device_daily') }}
+-- depends_on: {{ ref('fct_flow_events') }}
 -- depends_on: {{ ref('fct_prescription_items') }}
 -- depends_on: {{ ref('fct_prescriptions') }}
 -- depends_on: {{ ref('fct_receptions') }}

@@ -30,6 +30,7 @@
     'app_db.payments':
         ('payment', ['payment_id'], "coalesce(payment_status <> 'paid' or amount_krw <= 0, true)"),
     'flow_events.events': ('fct_flow_events', ['event_id'], 'is_repeat or not is_known_type'),
+    'event_logs.events': ('fct_flow_events', ['event_id'], 'is_repeat or not is_step'),
 } %}
 {# the finest number of an ad's report finds its row in the mart #}
 {% set ad_key = ['account_id', 'campaign_id', 'ad_group_id', 'ad_id'] %}

@@ -25,9 +25,9 @@ renamed as (
         received_at,
 
         is_deleted,
-        -- the date stands in the partition so that a filter on it reaches the raw rows
+        -- case and time stand in the partition so that a filter on them reaches the raw rows
         not is_deleted and row_number() over (
-            partition by event_id, occurred_date, is_deleted
+            partition by event_id, entity_id, occurred_at, occurred_date, is_deleted
             order by _load_id nulls last, _file nulls last, _line nulls last
         ) > 1 as is_repeat,
         _load_id as load_id,
