@@ -39,6 +39,7 @@ def live(con: Connection, world: World) -> None:
     _merge_members(con, world)
     _add_bookings(con, world)
     _add_receptions(con, world)
+    _add_offenders(con, world)
     _add_prescriptions(con, world)
     _add_payments(con, world)
     _add_tablet_sessions(con, world)
@@ -817,6 +818,87 @@ def _add_receptions(con: Connection, world: World) -> None:
         f"""
         update booking set ended_at = plus(r.ended_at, 60) from reception as r
         where r.booking_id = booking.id and r.day between {first} and {last}
+        """,
+    )
+
+
+def _offenders(world: World, weight: str, salt: str, days: int) -> str:
+    """SQL of the people of a day (day, n) who go too far: where they can, with two accounts that
+    are merged `days` later or more (first_id, then_id), else with one. The company has one at
+    least, on its second day.
+    """
+    return f"""
+        with arrivals as (
+            select day, unnest(range(greatest(
+                floor({2 * world.scale} * {weight} + rnd('{salt}', day))::bigint,
+                case when day = {literal(world.start)} + 1 then 1 else 0 end))) as n
+            from calendar where day between {literal(world.first)} and {literal(world.last)}
+        ), merged as (
+            select a.day, a.n, m.from_id, m.to_id from arrivals as a
+            join member_merge as m on m.merged_at > midnight(a.day + {days})
+            qualify row_number() over (partition by a.day, a.n
+                order by rnd('{salt}m' || a.day || '-' || a.n, m.id), m.id) = 1
+        ), alone as (
+            select a.day, a.n, b.id from arrivals as a
+            join members_before as mb using (day)
+            join member as b on b.id <= mb.n and b.withdrawn_at is null and b.erased_at is null
+                and b.merged_at is null
+            qualify row_number() over (partition by a.day, a.n
+                order by rnd('{salt}a' || a.day || '-' || a.n, b.id), b.id) = 1
+        )
+        select l.day, l.n,
+            coalesce(m.from_id, l.id) as first_id, coalesce(m.to_id, l.id) as then_id,
+            o.hospital_id, o.first_id as doctor_id, d.specialty_cd as department_cd,
+            (l.day - date '2020-01-01') * 1000 + l.n as key
+        from alone as l left join merged as m using (day, n)
+        join doctors_of as o
+            on o.hospital_id = 1 + ((l.day - date '2020-01-01') + l.n * 7) % {world.count(300, 12)}
+        join doctor as d on d.id = o.first_id
+    """
+
+
+def _add_offenders(con: Connection, world: World) -> None:
+    """A few people book three times and never come, or give up three places of a day: the apps
+    block them. They call, so nothing else follows from what they do."""
+    base = next_id(con, "booking")
+    run(
+        con,
+        f"""
+        insert into booking
+        with who as ({_offenders(world, "app_weight", "offb", 12)}), visits as (
+            select w.*, k, c.next_open as slot_day,
+                plus(midnight(w.day), 43200 + floor(3600 * rnd('offt', w.key))) as created_at
+            from who as w cross join range(1, 4) as r (k)
+            join calendar as c on c.day = w.day + (2 * k)::int
+        )
+        select {base} + row_number() over (order by day, n, k),
+            case k when 1 then first_id else then_id end, hospital_id, doctor_id, department_cd,
+            'phone', null, created_at, midnight(slot_day) + interval 1060 minute, slot_day, null,
+            'no_show', created_at + interval 10 minute, null, null,
+            midnight(slot_day) + interval 1120 minute, null
+        from visits order by 1
+        """,
+    )
+    base = next_id(con, "reception")
+    run(
+        con,
+        f"""
+        insert into reception
+        with who as ({_offenders(world, "clinic_weight", "offr", 1)}), visits as (
+            select w.*, k, case k when 2 then 'auto_cancelled_absent' else 'cancelled_patient' end
+                as outcome, midnight(w.day) + to_minutes(480 + 100 * k) as requested_at
+            from who as w cross join range(1, 4) as r (k)
+        ), numbered as (
+            select hospital_id, day, max(queue_no) as last_no from reception group by all
+        )
+        select {base} + row_number() over (order by day, n, k), null,
+            case k when 1 then first_id else then_id end, hospital_id, doctor_id, department_cd,
+            'phone', null, coalesce(last_no, 0)
+                + row_number() over (partition by hospital_id, day order by requested_at, n),
+            day, outcome, requested_at, requested_at + interval 30 second,
+            case k when 2 then requested_at + interval 10 minute end, null,
+            requested_at + to_minutes(case k when 2 then 40 else 15 end), null
+        from visits left join numbered using (hospital_id, day) order by 1
         """,
     )
 

@@ -2,7 +2,7 @@
 
 import duckdb
 
-from simulator import flows, reference, visits
+from simulator import bookings, flows, reference, visits
 from simulator.files import Tally
 from simulator.media import facts
 from simulator.world import World, literal, run, scalar
@@ -253,6 +253,7 @@ def tell(
     figures |= {name: _number(value) for name, value in facts.figures(world).items()}
     figures |= visits.figures(con)
     figures |= flows.figures(con)
+    figures |= bookings.figures(con, world)
     figures |= tally.section("figures")
     dirt = tally.section("dirt") | facts.dirt()
     marked = " union all ".join(

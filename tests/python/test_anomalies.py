@@ -328,11 +328,11 @@ def test_a_share_of_few_says_little_and_of_many_much(bench: Bench) -> None:
     def share(name: str, many: int) -> list[tuple]:
         return daily(name, lambda n: many * (0.2 if n else 0.1), below=lambda n: many)
 
-    rows = share("no_show_rate", 40) + share("tablet_failure_rate", 4000)
+    rows = share("no_show_rate_of_all_bookings", 40) + share("tablet_failure_rate", 4000)
     rows += share("injection_rate", 10) + daily("visits", steady)
     settled = LAST - timedelta(days=28)  # what a booking comes to takes four weeks to be known
     found = judged(bench, rows, "status", "kind")
-    assert max(day for name, _, day in found if name == "no_show_rate") == settled
+    assert max(day for name, _, day in found if name == "no_show_rate_of_all_bookings") == settled
     assert found["tablet_failure_rate", "total", LAST] == ("judged", "drop")
     assert found["injection_rate", "total", LAST] == ("thin", "none")
     few = share("dur_alert_rate", 40) + daily("visits", steady)
@@ -412,7 +412,7 @@ def as_text(value: Any) -> str:
 
 
 def test_every_engine_tells_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = [Metric("bookings", "sum", "channel"), Metric("no_show_rate", "share"),
+    names = [Metric("bookings", "sum", "channel"), Metric("no_show_rate_of_all_bookings", "share"),
              Metric("payment_krw", is_money=True), Metric("average_wait_seconds", "ratio"),
              Metric("ad_clicks", is_restated=True)]  # fmt: skip
     holidays = [date(2026, 5, 5), date(2026, 6, 3)]

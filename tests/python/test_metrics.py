@@ -24,7 +24,7 @@ QUESTIONS = {
         " from booking_flow.fct_bookings group by 1",
     ),
     "rates by week": (
-        "no_show_rate,average_lead_days", "metric_time__week",
+        "no_show_rate_of_all_bookings,average_lead_days", "metric_time__week",
         "select date_trunc('week', created_date), avg(is_no_show::int),"
         " sum(lead_days) * 1.0 / count(lead_days) from booking_flow.fct_bookings group by 1",
     ),
@@ -146,7 +146,7 @@ def test_metricflow_agrees_on_postgres(on_postgres: Goodoc, tmp_path: Path, ques
 def test_metricflow_finds_nothing_wrong_and_asks_nobody(analysed: Goodoc, tmp_path: Path) -> None:
     done = metricflow(analysed, tmp_path, "list", "metrics", "--show-all-dimensions")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "no_show_rate" in done.stdout and "LEFT" not in done.stderr
+    assert "no_show_rate_of_all_bookings" in done.stdout and "LEFT" not in done.stderr
 
 
 def test_a_process_that_leaves_the_machine_is_seen(tmp_path: Path) -> None:
@@ -235,7 +235,8 @@ def test_each_metric_has_its_values(analysed: Goodoc, manifest: dict[str, Any]) 
          " from booking_flow.fct_bookings group by 1, 2"),
         ("bookings", "channel", "select created_date, channel, count(*)"
          " from booking_flow.fct_bookings group by 1, 2"),
-        ("no_show_rate", "channel", "select created_date, channel, avg(is_no_show::int)"
+        ("no_show_rate_of_all_bookings", "channel",
+         "select created_date, channel, avg(is_no_show::int)"
          " from booking_flow.fct_bookings group by 1, 2"),
         ("payment_krw", "medium", "select created_date, coalesce(medium, '(none)'),"
          " sum(value_krw) from marketing.fct_conversions group by 1, 2"),

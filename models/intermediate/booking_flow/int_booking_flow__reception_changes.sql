@@ -11,6 +11,12 @@ deliveries as (
 
 ),
 
+persons as (
+
+    select * from {{ ref('int_booking_flow__persons') }}
+
+),
+
 final as (
 
     select
@@ -28,6 +34,16 @@ final as (
     from deliveries
     inner join receptions
         on deliveries.entity_id = receptions.reception_id
+
+    union all
+
+    select
+        receptions.created_date,
+        receptions.booking_id,
+        persons.load_id
+    from persons
+    inner join receptions
+        on persons.member_key = receptions.member_key
 
 )
 

@@ -4,6 +4,17 @@
 ) }}
 -- One row is a booking (예약), with each milestone from request to end.
 
+{% set steps = {'cancelled': "('cancelled_patient', 'cancelled_hospital')"} %}
+{% for step in ['requested', 'confirmed', 'rejected', 'expired', 'rescheduled', 'arrived',
+    'no_show', 'completed'] %}{% do steps.update({step: "('" ~ step ~ "')"}) %}{% endfor %}
+{# some old rows hold Korean local time as if it were UTC; without the event there is no telling #}
+{% set is_nine_hours_off %}
+    coalesce(
+        abs({{ seconds_between('milestones.requested_at', 'bookings.created_at') }} - 32400) <= 60,
+        false
+    )
+{% endset %}
+
 with bookings as (
 
     select * from {{ ref('stg_app_db__bookings') }}
@@ -31,23 +42,28 @@ receptions as (
 
 ),
 
+overlapping as (
+
+    select * from {{ ref('int_booking_flow__overlapping_slots') }}
+    where {{ in_days_to_replace('created_date') }}
+
+),
+
+persons as (
+
+    select * from {{ ref('int_booking_flow__persons') }}
+
+),
+
 milestones as (
 
     select
         deliveries.entity_id as booking_id,
-        {% for step in [
-            'requested', 'confirmed', 'rejected', 'expired', 'rescheduled',
-            'arrived', 'no_show', 'completed',
-        ] %}
-            min(case when deliveries.event_type = '{{ step }}' then deliveries.occurred_at end)
-                as {{ step }}_at,
+        {% for step, names in steps.items() %}
+            min(
+                case when deliveries.event_type in {{ names }} then deliveries.occurred_at end
+            ) as {{ step }}_at,
         {% endfor %}
-        min(
-            case
-                when deliveries.event_type in ('cancelled_patient', 'cancelled_hospital')
-                    then deliveries.occurred_at
-            end
-        ) as cancelled_at,
         count(
             distinct case when deliveries.event_type = 'rescheduled' then deliveries.event_id end
         ) as reschedule_count,
@@ -80,96 +96,81 @@ visits as (
 combined as (
 
     select
-        bookings.booking_id,
-        bookings.created_date,
-        bookings.member_key,
-        bookings.hospital_id,
-        bookings.doctor_id,
-        bookings.department_code,
-        bookings.channel,
-        bookings.campaign,
-        bookings.source_status,
+        bookings.*,
+        coalesce(persons.person_key, bookings.member_key) as person_key,
         coalesce(statuses.status, 'unmapped') as status,
         coalesce(statuses.status_group, 'unmapped') as status_group,
         coalesce(statuses.is_terminal, false) as is_terminal,
         statuses.fhir_status,
-        bookings.slot_start_at,
-        bookings.slot_end_at,
-        bookings.created_at,
-        coalesce(milestones.requested_at, bookings.created_at) as requested_at,
-        milestones.confirmed_at,
-        milestones.rejected_at,
-        milestones.expired_at,
-        milestones.rescheduled_at,
+        statuses.fhir_slot_status,
+        {% for step in steps if step != 'requested' %}
+            milestones.{{ step }}_at,
+        {% endfor %}
         coalesce(milestones.reschedule_count, 0) as reschedule_count,
-        milestones.arrived_at,
+        coalesce(visits.reception_count, 0) as reception_count,
         visits.checked_in_at,
         visits.in_treatment_at,
-        milestones.no_show_at,
-        milestones.completed_at,
-        milestones.cancelled_at,
-        coalesce(visits.reception_count, 0) as reception_count,
+        coalesce(milestones.requested_at, bookings.created_at) as requested_at,
+        {{ is_nine_hours_off }} as is_nine_hours_off,
+        case when {{ is_nine_hours_off }} then milestones.requested_at else bookings.created_at end
+            as made_at,
         -- the wait of someone who comes early starts at the booked time
         case
             when milestones.arrived_at < bookings.slot_start_at then bookings.slot_start_at
             else milestones.arrived_at
         end as wait_started_at,
-        coalesce(bookings.slot_start_at < bookings.created_at, false) as is_slot_in_past,
+        overlapping.booking_id is not null as is_double_booked,
         greatest(
-            bookings.load_id, coalesce(milestones.load_id, 0), coalesce(visits.load_id, 0)
-        ) as load_id
+            bookings.load_id, coalesce(milestones.load_id, 0), coalesce(visits.load_id, 0),
+            coalesce(overlapping.load_id, 0), coalesce(persons.load_id, 0)
+        ) as newest_load_id
     from bookings
     left join milestones
         on bookings.booking_id = milestones.booking_id
     left join visits
         on bookings.booking_id = visits.booking_id
+    left join overlapping
+        on bookings.booking_id = overlapping.booking_id
+    left join persons
+        on bookings.member_key = persons.member_key
     left join statuses
         on lower(trim(bookings.source_status)) = statuses.source_status
+
+),
+
+timed as (
+
+    select
+        *,
+        coalesce(slot_start_at < made_at, false) as is_slot_in_past,
+        {{ dbt.datediff(kst_date('made_at'), kst_date('slot_start_at'), 'day') }} as days_ahead
+    from combined
 
 ),
 
 final as (
 
     select
-        booking_id,
-        created_date,
-        member_key,
-        hospital_id,
-        doctor_id,
-        department_code,
-        channel,
-        campaign,
-        source_status,
-        status,
-        status_group,
-        fhir_status,
+        {% for column in [
+            'booking_id', 'created_date', 'member_key', 'person_key', 'hospital_id', 'doctor_id',
+            'department_code', 'channel', 'campaign', 'source_status', 'status', 'status_group',
+            'fhir_status', 'fhir_slot_status', 'slot_start_at', 'slot_end_at', 'requested_at',
+            'confirmed_at', 'rejected_at', 'expired_at', 'rescheduled_at', 'arrived_at',
+            'checked_in_at', 'in_treatment_at', 'no_show_at', 'completed_at', 'cancelled_at',
+        ] %}
+            {{ column }},
+        {% endfor %}
         case status
             when 'cancelled_patient' then 'patient'
             when 'cancelled_hospital' then 'hospital'
         end as cancel_party,
-        slot_start_at,
-        slot_end_at,
-        requested_at,
-        confirmed_at,
-        rejected_at,
-        expired_at,
-        rescheduled_at,
-        arrived_at,
-        checked_in_at,
-        in_treatment_at,
-        no_show_at,
-        completed_at,
-        cancelled_at,
+        case
+            when not is_slot_in_past and days_ahead <= 365 then {{ kst_date('slot_start_at') }}
+        end as slot_date,
         cast(reschedule_count as {{ dbt.type_bigint() }}) as reschedule_count,
         cast(reception_count as {{ dbt.type_bigint() }}) as reception_count,
-        cast(
-            case
-                when not is_slot_in_past
-                    then {{ dbt.datediff(
-                        kst_date('created_at'), kst_date('slot_start_at'), 'day'
-                    ) }}
-            end as {{ dbt.type_bigint() }}
-        ) as lead_days,
+        cast(case when not is_slot_in_past then days_ahead end as {{ dbt.type_bigint() }})
+            as lead_days,
         cast(
             case
                 when in_treatment_at >= wait_started_at
@@ -177,6 +178,8 @@ final as (
             end as {{ dbt.type_bigint() }}
         ) as wait_seconds,
         is_slot_in_past,
+        is_double_booked,
+        is_nine_hours_off,
         status = 'completed' as is_completed,
         status in ('cancelled_patient', 'cancelled_hospital') as is_cancelled,
         coalesce(
@@ -186,9 +189,10 @@ final as (
         ) as is_late_cancel,
         -- booking apps block new bookings after three of these
         status = 'no_show' as is_no_show,
+        coalesce(fhir_slot_status, 'busy') <> 'free' as is_slot_taken,
         is_terminal,
-        load_id
-    from combined
+        newest_load_id as load_id
+    from timed
 
 )
 

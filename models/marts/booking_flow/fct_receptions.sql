@@ -3,6 +3,7 @@
     looked_up_by=['hospital_id', 'member_key', 'booking_id', 'reception_id'],
 ) }}
 -- One row is a reception (접수), with each milestone from request to end.
+{% set seconds_late = seconds_between('milestones.requested_at', 'receptions.requested_at') %}
 
 with receptions as (
 
@@ -21,6 +22,19 @@ deliveries as (
 
     select * from {{ ref('int_booking_flow__deliveries_validated') }}
     where entity = 'reception'
+
+),
+
+persons as (
+
+    select * from {{ ref('int_booking_flow__persons') }}
+
+),
+
+rules as (
+
+    select max(case setting when 'after_call_queue_limit' then value end) as after_call_limit
+    from {{ ref('penalty_rules') }}
 
 ),
 
@@ -52,102 +66,131 @@ milestones as (
 
 ),
 
-timed as (
+-- some old rows hold Korean local time as if it were UTC; without the event there is no telling
+judged as (
 
     select
-        receptions.reception_id,
-        receptions.created_date,
-        receptions.booking_id,
-        receptions.member_key,
-        receptions.hospital_id,
-        receptions.device_id,
-        receptions.department_code,
-        receptions.channel,
-        receptions.queue_no,
-        receptions.source_status,
-        coalesce(statuses.status, 'unmapped') as status,
-        coalesce(statuses.status_group, 'unmapped') as status_group,
-        coalesce(statuses.is_terminal, false) as is_terminal,
-        statuses.fhir_status,
-        receptions.cancel_reason,
-        coalesce(milestones.requested_at, receptions.requested_at) as requested_at,
-        coalesce(milestones.accepted_at, receptions.accepted_at) as accepted_at,
-        milestones.rejected_at,
-        milestones.sync_failed_at,
-        milestones.waiting_at,
-        coalesce(milestones.called_at, receptions.called_at) as called_at,
-        coalesce(milestones.in_treatment_at, receptions.started_at) as in_treatment_at,
-        coalesce(milestones.completed_at, receptions.completed_at) as completed_at,
-        coalesce(milestones.cancelled_at, receptions.cancelled_at) as cancelled_at,
-        milestones.expired_day_end_at as expired_at,
+        receptions.*,
         case
-            when milestones.load_id > receptions.load_id then milestones.load_id
-            else receptions.load_id
-        end as load_id
+            when abs({{ seconds_late }} - 32400) <= 60 then -9
+            else 0
+        end as hours_off,
+        -- the day of the row is by its creation, which the database itself notes
+        count(*) over (
+            partition by receptions.hospital_id, receptions.created_date, receptions.queue_no
+        ) as queue_no_count,
+        max(receptions.load_id) over (
+            partition by receptions.hospital_id, receptions.created_date, receptions.queue_no
+        ) as queue_load_id
     from receptions
     left join milestones
         on receptions.reception_id = milestones.reception_id
+
+),
+
+timed as (
+
+    select
+        judged.*,
+        coalesce(persons.person_key, judged.member_key) as person_key,
+        coalesce(statuses.status, 'unmapped') as status,
+        coalesce(statuses.status_group, 'unmapped') as status_group,
+        coalesce(statuses.is_terminal, false) as is_final_status,
+        statuses.fhir_status,
+        coalesce(statuses.fhir_encounter_status, 'unknown') as fhir_encounter_status,
+        {% for step, column in {
+            'requested': 'requested', 'accepted': 'accepted', 'called': 'called',
+            'in_treatment': 'started', 'completed': 'completed', 'cancelled': 'cancelled',
+        }.items() %}
+            coalesce(milestones.{{ step }}_at, cast({{ dbt.dateadd(
+                'hour', 'judged.hours_off', 'judged.' ~ column ~ '_at'
+            ) }} as {{ dbt.type_timestamp() }})) as {{ step }}_time,
+        {% endfor %}
+        milestones.rejected_at,
+        milestones.sync_failed_at,
+        milestones.waiting_at,
+        milestones.expired_day_end_at,
+        greatest(
+            case when judged.queue_no is null then judged.load_id else judged.queue_load_id end,
+            coalesce(milestones.load_id, 0),
+            coalesce(persons.load_id, 0)
+        ) as newest_load_id
+    from judged
+    left join milestones
+        on judged.reception_id = milestones.reception_id
     left join statuses
-        on lower(trim(receptions.source_status)) = statuses.source_status
+        on lower(trim(judged.source_status)) = statuses.source_status
+    left join persons
+        on judged.member_key = persons.member_key
 
 ),
 
 final as (
 
     select
-        reception_id,
-        created_date,
-        booking_id,
-        member_key,
-        hospital_id,
-        device_id,
-        department_code,
-        channel,
-        queue_no,
-        source_status,
-        status,
-        status_group,
-        fhir_status,
-        case status
+        {% for column in [
+            'reception_id', 'created_date', 'booking_id', 'member_key', 'person_key', 'hospital_id',
+            'device_id', 'department_code', 'channel', 'queue_no', 'source_status', 'status',
+            'status_group', 'fhir_status', 'fhir_encounter_status',
+        ] %}
+            timed.{{ column }},
+        {% endfor %}
+        case timed.status
             when 'cancelled_patient' then 'patient'
             when 'cancelled_hospital' then 'hospital'
             when 'auto_cancelled_absent' then 'system'
         end as cancel_party,
-        cancel_reason,
-        requested_at,
-        accepted_at,
-        rejected_at,
-        sync_failed_at,
-        waiting_at,
-        called_at,
-        in_treatment_at,
-        completed_at,
-        cancelled_at,
-        expired_at,
+        timed.cancel_reason,
+        case
+            when timed.status <> 'auto_cancelled_absent' then null
+            when timed.queue_no <= rules.after_call_limit then 'after_call'
+            when timed.queue_no > rules.after_call_limit then 'at_turn'
+        end as auto_cancel_rule,
+        {% for step in [
+            'requested', 'accepted', 'called', 'in_treatment', 'completed', 'cancelled',
+        ] %}
+            timed.{{ step }}_time as {{ step }}_at,
+        {% endfor %}
+        timed.rejected_at,
+        timed.sync_failed_at,
+        timed.waiting_at,
+        timed.expired_day_end_at as expired_at,
         cast(
             case
-                when status in ('in_treatment', 'completed') and in_treatment_at >= accepted_at
-                    then {{ seconds_between('accepted_at', 'in_treatment_at') }}
+                when
+                    timed.status in ('in_treatment', 'completed')
+                    and timed.in_treatment_time >= timed.accepted_time
+                    then {{ seconds_between('timed.accepted_time', 'timed.in_treatment_time') }}
             end as {{ dbt.type_bigint() }}
         ) as wait_seconds,
-        booking_id is not null as is_booked,
-        coalesce(channel in ('tablet', 'kiosk', 'app_reception'), false) as is_self_check_in,
-        status = 'completed' as is_completed,
-        status in ('cancelled_patient', 'cancelled_hospital') as is_cancelled,
-        status = 'auto_cancelled_absent' as is_auto_cancelled,
-        -- reception apps block the rest of the day after three of these
-        status in ('cancelled_patient', 'auto_cancelled_absent') as is_penalty_counted,
+        cast(
+            case
+                when timed.status = 'completed' and timed.completed_time >= timed.requested_time
+                    then {{ seconds_between('timed.requested_time', 'timed.completed_time') }}
+            end as {{ dbt.type_bigint() }}
+        ) as throughput_seconds,
+        timed.booking_id is not null as is_booked,
+        coalesce(timed.channel in ('tablet', 'kiosk', 'app_reception'), false) as is_self_check_in,
+        timed.status = 'completed' as is_completed,
+        timed.status = 'completed' and timed.called_time is null as is_completed_without_call,
+        timed.status in ('cancelled_patient', 'cancelled_hospital') as is_cancelled,
+        timed.status = 'auto_cancelled_absent' as is_auto_cancelled,
+        timed.status in ('cancelled_patient', 'auto_cancelled_absent') as is_penalty_counted,
+        timed.queue_no is not null and timed.queue_no_count > 1 as is_queue_no_repeated,
+        timed.hours_off <> 0 as is_nine_hours_off,
         coalesce(
-            accepted_at < requested_at
-            or called_at < accepted_at
-            or in_treatment_at < accepted_at
-            or in_treatment_at < called_at
-            or completed_at < in_treatment_at,
+            timed.accepted_time < timed.requested_time
+            or timed.called_time < timed.accepted_time
+            or timed.in_treatment_time < timed.accepted_time
+            or timed.in_treatment_time < timed.called_time
+            or timed.completed_time < timed.in_treatment_time,
             false
         ) as is_out_of_order,
-        is_terminal,
-        load_id
+        timed.is_final_status as is_terminal,
+        timed.newest_load_id as load_id
     from timed
+    -- one row
+    cross join rules
 
 )
 
