@@ -80,7 +80,7 @@ def write_flow_events(con: Connection, world: World, root: Path, tally: Tally) -
             select 'reception', id, unnest([
                 {{'t': 'requested', 'happened': requested_at, 'actor': case when channel
                     in ('desk', 'phone') then 'staff' else 'patient' end}},
-                {{'t': 'hold_started', 'happened': case when rnd('hold', id) < 0.02
+                {{'t': 'hold_started', 'happened': case when id <= 2 or rnd('hold', id) < 0.02
                     and day >= {literal(release)} then plus(requested_at, 1) end,
                     'actor': 'system'}},
                 {{'t': 'accepted', 'happened': accepted_at, 'actor': 'emr'}},
@@ -142,14 +142,12 @@ def write_flow_events(con: Connection, world: World, root: Path, tally: Tally) -
         count = scalar(con, f"select count(*) from flow where {condition}")
         tally.add("dirt", f"flow_events.events.{name}", count)
     flows.keep(con)
-    tally.add(
-        "figures",
-        "flow_events_count",
-        scalar(
-            con,
-            "select count(*) from flow where not is_repeat and event_type <> 'hold_started'",
-        ),
-    )
+    for figure, condition in (
+        ("flow_events_count", "not is_repeat and event_type <> 'hold_started'"),
+        ("unmapped_values_count", "event_type = 'hold_started'"),
+    ):
+        count = scalar(con, f"select count(*) from flow where {condition}")
+        tally.add("figures", figure, count)
     line = (
         '{"event_id": "00000000-bad0-4bad-bad0-00000bad000b", "entity": "booking", '
         '"entity_id": 1, "event_type": "confirmed", "occurred_at": "%s", "received_at": "%s", '

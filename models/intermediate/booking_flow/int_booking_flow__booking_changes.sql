@@ -1,39 +1,69 @@
+{{ config(materialized='table') }}
+-- What the facts of bookings haven't seen as it is now. It is made anew each time, since only what
+-- changed should be held against the other bookings of its doctor.
+{% set seen = oldest_watermark('int_booking_flow__booking_changes') %}
+{% set changed_ids %}
+    select booking_id as id from {{ ref('stg_app_db__bookings') }} where load_id > {{ seen }}
+    union all
+    select entity_id as id from {{ ref('stg_flow_events__events') }}
+    where entity = 'booking' and load_id > {{ seen }}
+{% endset %}
+
 with bookings as (
 
     select
         *,
         {{ kst_date('slot_start_at') }} as slot_date
     from {{ ref('stg_app_db__bookings') }}
+    where {{ seen > 0 }}
 
 ),
 
 deliveries as (
 
     select * from {{ ref('stg_flow_events__events') }}
-    where entity = 'booking'
+    where entity = 'booking' and {{ among_ids('entity_id', changed_ids) if seen else 'false' }}
 
 ),
 
 reception_changes as (
 
     select * from {{ ref('int_booking_flow__reception_changes') }}
+    where load_id > {{ seen }}
 
 ),
 
 persons as (
 
     select * from {{ ref('int_booking_flow__persons') }}
+    where load_id > {{ seen }}
 
 ),
 
 moves as (
 
-    select
-        entity_id as booking_id,
-        max(load_id) as load_id
+    select entity_id as booking_id
     from deliveries
     where event_type = 'rescheduled'
     group by entity_id
+
+),
+
+changed as (
+
+    select
+        booking_id,
+        load_id
+    from bookings
+    where load_id > {{ seen }}
+
+    union distinct
+
+    select
+        entity_id as booking_id,
+        load_id
+    from deliveries
+    where load_id > {{ seen }}
 
 ),
 
@@ -41,10 +71,8 @@ moves as (
 spans as (
 
     select
-        bookings.booking_id,
-        bookings.member_key,
-        bookings.doctor_id,
         bookings.created_date,
+        bookings.doctor_id,
         case
             when moves.booking_id is not null and bookings.created_date < bookings.slot_date
                 then bookings.created_date
@@ -54,11 +82,12 @@ spans as (
             when moves.booking_id is null then bookings.slot_date
             else {{ add_days('bookings.created_date', 365) }}
         end as slot_to_date,
-        bookings.load_id,
-        greatest(bookings.load_id, coalesce(moves.load_id, 0)) as slot_load_id
-    from bookings
+        changed.load_id
+    from changed
+    inner join bookings
+        on changed.booking_id = bookings.booking_id
     left join moves
-        on bookings.booking_id = moves.booking_id
+        on changed.booking_id = moves.booking_id
 
 ),
 
@@ -71,47 +100,36 @@ final as (
         load_id
     from spans
 
-    union all
+    union distinct
 
     select
-        spans.created_date,
-        spans.slot_from_date,
-        spans.slot_to_date,
-        deliveries.load_id
-    from deliveries
-    inner join spans
-        on deliveries.entity_id = spans.booking_id
-
-    union all
-
-    select
-        spans.created_date,
-        spans.slot_from_date,
-        spans.slot_to_date,
+        bookings.created_date,
+        bookings.slot_date as slot_from_date,
+        bookings.slot_date as slot_to_date,
         reception_changes.load_id
     from reception_changes
-    inner join spans
-        on reception_changes.booking_id = spans.booking_id
+    inner join bookings
+        on reception_changes.booking_id = bookings.booking_id
 
-    union all
+    union distinct
 
     select
-        spans.created_date,
-        spans.slot_from_date,
-        spans.slot_to_date,
+        bookings.created_date,
+        bookings.slot_date as slot_from_date,
+        bookings.slot_date as slot_to_date,
         persons.load_id
     from persons
-    inner join spans
-        on persons.member_key = spans.member_key
+    inner join bookings
+        on persons.member_key = bookings.member_key
 
-    union all
+    union distinct
 
     -- whoever has a slot of the doctor's day may be double-booked since, or no more
     select
         bookings.created_date,
         bookings.slot_date as slot_from_date,
         bookings.slot_date as slot_to_date,
-        spans.slot_load_id as load_id
+        spans.load_id
     from spans
     inner join bookings
         on

@@ -3,7 +3,6 @@
     looked_up_by=['hospital_id', 'member_key', 'booking_id'],
 ) }}
 -- One row is a booking (예약), with each milestone from request to end.
-
 {% set steps = {'cancelled': "('cancelled_patient', 'cancelled_hospital')"} %}
 {% for step in ['requested', 'confirmed', 'rejected', 'expired', 'rescheduled', 'arrived',
     'no_show', 'completed'] %}{% do steps.update({step: "('" ~ step ~ "')"}) %}{% endfor %}
@@ -14,11 +13,13 @@
         false
     )
 {% endset %}
+{% set in_days = in_days_to_replace('created_date') %}
+{% set ids = 'select booking_id as id from ' ~ ref('stg_app_db__bookings') ~ ' where ' ~ in_days %}
 
 with bookings as (
 
     select * from {{ ref('stg_app_db__bookings') }}
-    where not is_deleted and {{ in_days_to_replace('created_date') }}
+    where not is_deleted and {{ in_days }}
 
 ),
 
@@ -32,6 +33,7 @@ deliveries as (
 
     select * from {{ ref('int_booking_flow__deliveries_validated') }}
     where entity = 'booking'
+        and {{ among_ids('entity_id', ids) if is_incremental() else 'true' }}
 
 ),
 
@@ -187,7 +189,6 @@ final as (
             and {{ seconds_between('cancelled_at', 'slot_start_at') }} < 24 * 60 * 60,
             false
         ) as is_late_cancel,
-        -- booking apps block new bookings after three of these
         status = 'no_show' as is_no_show,
         coalesce(fhir_slot_status, 'busy') <> 'free' as is_slot_taken,
         is_terminal,

@@ -10,7 +10,7 @@ with events as (
         *,
         cast({{ dbt.date_trunc('month', 'occurred_date') }} as date) as month_start_date
     from {{ ref('fct_flow_events') }}
-    where {{ since_days_to_replace('occurred_date') }}
+    where {{ in_days_to_replace('occurred_date', days_after=30) }}
 
 ),
 

@@ -4,11 +4,13 @@
 ) }}
 -- One row is a reception (접수), with each milestone from request to end.
 {% set seconds_late = seconds_between('milestones.requested_at', 'receptions.requested_at') %}
+{% set in_days = in_days_to_replace('created_date') %}
+{% set ids = 'select reception_id as id from ' ~ ref('stg_app_db__receptions') ~ ' where ' ~ in_days %}
 
 with receptions as (
 
     select * from {{ ref('stg_app_db__receptions') }}
-    where not is_deleted and {{ in_days_to_replace('created_date') }}
+    where not is_deleted and {{ in_days }}
 
 ),
 
@@ -22,6 +24,7 @@ deliveries as (
 
     select * from {{ ref('int_booking_flow__deliveries_validated') }}
     where entity = 'reception'
+        and {{ among_ids('entity_id', ids) if is_incremental() else 'true' }}
 
 ),
 

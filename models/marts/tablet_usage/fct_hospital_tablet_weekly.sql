@@ -42,14 +42,14 @@ reception_weeks as (
 device_receptions as (
 
     select * from {{ ref('fct_receptions') }}
-    where device_id is not null and {{ since_days_to_replace('created_date') }}
+    where device_id is not null and {{ in_days_to_replace('created_date', days_after=13) }}
 
 ),
 
 syncs as (
 
     select * from {{ ref('fct_emr_sync_daily') }}
-    where {{ since_days_to_replace('sync_date') }}
+    where {{ in_days_to_replace('sync_date', days_after=6) }}
 
 ),
 
