@@ -42,6 +42,16 @@ LOST_DAY = date(2026, 6, 4)
 # eight media without an API; test_company.py reads all of them again, weeks of each, on DuckDB
 MEDIA_READ_AGAIN = "ads_drops"
 READERS = "analysts@company.example"
+# a log of another process, as anybody may have one
+REPAIRS = """\
+Case ID,Activity,Complete Timestamp
+R-1,reported,2026-06-01 09:00:00
+R-1,repaired,2026-06-02 09:00:00.25
+R-1,tested,2026-06-02 09:00:00.25
+R-2,reported,2026-06-01 23:59:59
+R-1,repaired,2026-06-03T00:30:00Z
+R-2,closed,2026-06-02 00:00:00
+"""
 POLICY_TAGS = {
     name: f"projects/goodoc-test/locations/asia-northeast3/taxonomies/1/policyTags/{number}"
     for number, name in enumerate(("pseudonym", "sensitive"), 1)
@@ -211,6 +221,10 @@ def without_rows(found: list[Comparison]) -> set[str]:
 def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("company") / "parity"
     simulator.simulate(out, days=DAYS, scale=SCALE, seed=SEED)
+    (out / "event_logs").mkdir()
+    (out / "event_logs" / "repair_1.csv").write_text(REPAIRS)
+    with (out / "sources.env").open("a") as environment:
+        environment.write(f"EVENT_LOGS_DIR='{out / 'event_logs'}'\n")
     return out
 
 
