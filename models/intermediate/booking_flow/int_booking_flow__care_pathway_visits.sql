@@ -9,14 +9,14 @@ with receptions as (
         *,
         cast({{ dbt.date_trunc('month', 'created_date') }} as date) as month_start_date
     from {{ ref('fct_receptions') }}
-    where is_completed and {{ since_days_to_replace('created_date') }}
+    where is_completed and {{ in_days_to_replace('created_date', days_after=60) }}
 
 ),
 
 prescriptions as (
 
     select * from {{ ref('fct_prescriptions') }}
-    where {{ since_days_to_replace('issued_date') }}
+    where {{ in_days_to_replace('issued_date', days_after=37) }}
 
 ),
 

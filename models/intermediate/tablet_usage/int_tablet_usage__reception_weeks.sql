@@ -16,7 +16,7 @@ receptions as (
         *,
         coalesce(channel in ('tablet', 'kiosk'), false) as is_by_device
     from {{ ref('fct_receptions') }}
-    where {{ since_days_to_replace('created_date') }}
+    where {{ in_days_to_replace('created_date', days_after=6) }}
 
 ),
 

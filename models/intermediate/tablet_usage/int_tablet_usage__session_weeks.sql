@@ -13,7 +13,7 @@ with dates as (
 sessions as (
 
     select * from {{ ref('fct_tablet_sessions') }}
-    where not is_test and {{ since_days_to_replace('session_date') }}
+    where not is_test and {{ in_days_to_replace('session_date', days_after=6) }}
 
 ),
 
