@@ -5,8 +5,11 @@
   of two years ago adds one range, not two years. Blocks grow until a hundred ranges suffice.
 #}
 {% macro among_ids(column, query) %}
-    {% set asked = 'select distinct id - mod(id, 1000) from (' ~ query ~ ') as asked' %}
-    {% set firsts = run_query(asked).columns[0].values() | reject('none') | map('int') | sort %}
+    {# mod is negative where the id is #}
+    {% set first = 'id - mod(mod(id, 1000) + 1000, 1000)' %}
+    {% set asked = 'select distinct ' ~ first ~ ' from (' ~ query ~ ') as asked' %}
+    {% set firsts = run_query(asked).columns[0].values() if execute else [] %}
+    {% set firsts = firsts | reject('none') | map('int') | sort %}
     {% set chosen = namespace(ranges=none) %}
     {% for size in [1000, 100000, 10000000, 1000000000] if chosen.ranges is none %}
         {% set ranges = [] %}

@@ -94,6 +94,13 @@ CASES = """
     {{ surrogate_key(["cast(null as date)", "'x'"]) }}                       => md5 of ~null~|x
     {{ surrogate_key(["-12", "date '2026-06-01'", "'서울'"]) }}              => md5 of -12|2026-06-01|서울
 
+    case when {{ among_ids('1999', 'select 1000 as id union all select 5000') }} then 'in' else 'out' end    => in
+    case when {{ among_ids('2000', 'select 1000 as id union all select 5000') }} then 'in' else 'out' end    => out
+    case when {{ among_ids('0', 'select id from (select 1 as id) as one where id > 1') }} then 'in' else 'out' end => out
+    case when {{ among_ids('-1', 'select -1 as id') }} then 'in' else 'out' end                              => in
+    # from a hundred blocks on they are bigger ones
+    {% set ids = [] %}{% for n in range(150) %}{% do ids.append('select ' ~ n * 200000 ~ ' as id') %}{% endfor %} case when {{ among_ids('299999', ids | join(' union all ')) }} then 'in' else 'out' end => in
+
     # what models rely on without a macro of ours
     {{ dbt.split_part("'20260601.0'", "'.'", 1) }}                           => 20260601
     mod(-1, 7)                                                               => -1
