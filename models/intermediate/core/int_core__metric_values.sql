@@ -16,9 +16,8 @@
 -- depends_on: {{ ref('fct_receptions') }}
 -- depends_on: {{ ref('fct_tablet_screens') }}
 -- depends_on: {{ ref('fct_tablet_sessions') }}
-{% set facts = {} %}
+{% set facts, measure_of = {}, {} %}
 {% if execute %}
-    {% set measure_of = {} %}
     {% for metric in graph.metrics.values() if metric.type == 'simple' %}
         {% do measure_of.update({metric.name: metric.type_params.measure.name}) %}
     {% endfor %}
