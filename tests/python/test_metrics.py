@@ -38,7 +38,8 @@ QUESTIONS = {
         "select coalesce(d, e), r, u from"
         " (select session_date as d, avg(is_abandoned::int) as r"
         " from tablet_usage.fct_tablet_sessions where not is_test group by 1) as s full join"
-        " (select activity_date as e, sum(uptime_minutes) * 1.0 / sum(opening_minutes) as u"
+        " (select activity_date as e, sum(uptime_minutes) * 1.0"
+        " / nullif(sum(opening_minutes), 0) as u"
         " from tablet_usage.fct_device_daily group by 1) as t on d = e",
     ),
     "ads by the kind of medium": (
