@@ -62,7 +62,7 @@ FED_BY_FLOW_EVENTS = (
     "receptions",
     "reception",
     "booking",
-    "flow_events",
+    "flow_",
     "conversions",
 )
 
