@@ -5,7 +5,7 @@
 -- One row is a reception (접수), with each milestone from request to end.
 {% set seconds_late = seconds_between('milestones.requested_at', 'receptions.requested_at') %}
 {% set in_days = in_days_to_replace('created_date') %}
-{% set ids = 'select reception_id as id from ' ~ ref('stg_app_db__receptions') ~ ' where ' ~ in_days %}
+{% set ids = 'select reception_id id from ' ~ ref('stg_app_db__receptions') ~ ' where ' ~ in_days %}
 
 with receptions as (
 
