@@ -147,7 +147,7 @@ final as (
         {{ ratio('no_show_bookings', 'slot_bookings') }} as no_show_rate_of_all_bookings,
         {{ ratio('late_cancelled_bookings', 'slot_bookings') }} as late_cancel_rate,
         slot_days.lead_days_p50,
-        {% for wait in ['booking_wait', 'walk_in_wait'] %}
+        {% for wait in waits %}
             slot_days.{{ wait }}_p50_seconds,
             slot_days.{{ wait }}_p90_seconds,
             coalesce(slot_days.{{ wait }}_count, 0) as {{ wait }}_count,
