@@ -1,6 +1,7 @@
 """ZetaSQL's analyser set up to accept and reject what BigQuery does."""
 
 import re
+from collections import OrderedDict
 from functools import cached_property
 
 from google.protobuf.message import Message
@@ -88,6 +89,7 @@ OPTIONS = {
     "is_case_insensitive": "BOOL",
     "max_time_travel_hours": "INT64",
 }
+KEPT_CATALOGS = 64
 SYNONYMS = ("BIGINT", "BYTEINT", "INT", "INTEGER", "SMALLINT", "TINYINT")  # of INT64
 SYSTEM_VARIABLES = {
     "project_id": "STRING",
@@ -103,6 +105,7 @@ class Judge:
     def __init__(self, zetasql: ZetaSQL, report: Report):
         self.zetasql, self.report = zetasql, report
         self._registered: dict[str, tuple] = {}  # name -> (instance, stamp, number)
+        self._kept: OrderedDict[tuple, int] = OrderedDict()  # catalogs by content
 
     @cached_property
     def language(self) -> options_pb2.LanguageOptionsProto:
@@ -219,14 +222,47 @@ class Judge:
         instance = self.zetasql.instances
         known = self._registered.get(name)
         if known is None or known[:2] != (instance, stamp):
-            if known and known[0] == instance:
-                self.zetasql.call(
-                    "UnregisterCatalog", service.UnregisterRequest(registered_id=known[2])
-                )
-            request = service.RegisterCatalogRequest(simple_catalog=make())
-            answer = self.zetasql.call("RegisterCatalog", request, service.RegisterResponse)
-            self._registered[name] = instance, stamp, answer.registered_id
+            if known:
+                self._unregister(known[0], known[2])
+            self._registered[name] = instance, stamp, self._register(make())
         return self._registered[name][2]
+
+    def kept_catalog(self, tables: dict, variables: dict) -> int:
+        """The number of such a catalog (see `catalog`), kept from its last use or made.
+
+        Making one takes five times as long as judging an ordinary statement, and the statements of
+        a script, like all loads into the ledger, are about the same few tables.
+        """
+        described = tuple(
+            (
+                path,
+                full_name,
+                *((name, kind.SerializeToString()) for name, kind in columns),
+                *pseudo,
+            )
+            for path, (full_name, columns, pseudo) in tables.items()
+        )
+        given = tuple(
+            (name, kind.SerializeToString(), value.SerializeToString())
+            for name, (kind, value) in variables.items()
+        )
+        key = self.zetasql.instances, described, given
+        if key not in self._kept:
+            if len(self._kept) >= KEPT_CATALOGS:
+                (instance, *_), number = self._kept.popitem(last=False)
+                self._unregister(instance, number)
+            self._kept[key] = self._register(self.catalog(tables, variables))
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+    def _register(self, catalog: simple_catalog_pb2.SimpleCatalogProto) -> int:
+        request = service.RegisterCatalogRequest(simple_catalog=catalog)
+        return self.zetasql.call("RegisterCatalog", request, service.RegisterResponse).registered_id
+
+    def _unregister(self, instance: int, number: int) -> None:
+        if instance == self.zetasql.instances:  # else it went with its instance
+            request = service.UnregisterRequest(registered_id=number)
+            self.zetasql.call("UnregisterCatalog", request)
 
     def analyze(self, sql: str, catalog, parameters=()) -> Message:
         """The resolved statement (its outermost concrete node).

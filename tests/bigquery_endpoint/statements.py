@@ -180,7 +180,7 @@ class Engine:
             catalog = self._whole_catalog()
         else:
             described = {p: (names[p], t.columns, t.pseudo_columns) for p, t in found.items()}
-            catalog = self.judge.catalog(described, session.variables)
+            catalog = self.judge.kept_catalog(described, session.variables)
         node = self.judge.analyze(text, catalog, session.parameters)
         named = {names[path]: table for path, table in found.items()}
         query = Query(text, node, named, session.variables, session.parameters)

@@ -1,10 +1,12 @@
 """Fixtures: a laboratory for the loader, and a made-up company that several tests share."""
 
+import atexit
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -18,8 +20,10 @@ import pytest
 import yaml
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
+from filelock import FileLock
 
 import engines
+import warm_dbt
 from extract_load import LoadReport, load, read_sources
 from extract_load.loader.duckdb_warehouse import DuckDBWarehouse
 from extract_load.loader.pseudonyms import PseudonymKey
@@ -116,6 +120,15 @@ class Lab:
 
 # which sources' databases are read on an engine
 _SHOPS = {"duckdb": ("sqlite", "postgres"), "postgres": ("postgres",), "bigquery": ("sqlite",)}
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Tests of one run parse the project once: workers inherit the folder for it."""
+    if warm_dbt.FOLDER not in os.environ:
+        folder = tempfile.mkdtemp(prefix="goodoc_parsed_")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ |= warm_dbt.environment(Path(folder))
+    warm_dbt.share_parsed_projects()
 
 
 def pytest_sessionfinish() -> None:
@@ -298,14 +311,21 @@ def analysed(tmp_path_factory: pytest.TempPathFactory) -> Goodoc:
     """A company with enough behaviour to analyse, loaded and built once: only to be read."""
     import simulator
 
-    out = tmp_path_factory.mktemp("company") / "analysed"
-    simulator.simulate(out, days=45, scale=0.25, seed=11)
-    goodoc = Goodoc(tmp_path_factory.mktemp("analysed") / "home").use(out)
-    goodoc.home.mkdir()
-    (goodoc.home / "pseudonym.key").write_text("k" * 32)
-    for step in ("load", "build"):
-        result = goodoc(step)
-        assert result.returncode == 0, result.stderr
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # which all workers see
+    out, home, is_built = (folder / "analysed" / name for name in ("company", "home", "is_built"))
+    with FileLock(folder / "analysed.lock"):
+        if is_built.exists():
+            return Goodoc(home).use(out)
+        simulator.simulate(out, days=45, scale=0.25, seed=11)
+        goodoc = Goodoc(home).use(out)
+        goodoc.home.mkdir()
+        (goodoc.home / "pseudonym.key").write_text("k" * 32)
+        for step in ("load", "build"):
+            result = goodoc(step)
+            assert result.returncode == 0, result.stderr
+        is_built.touch()
     return goodoc
 
 
