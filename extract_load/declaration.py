@@ -31,6 +31,8 @@ _DURATION = re.compile(r"^(\d+)([smhd])$")
 
 
 _SCALARS = {"str", "int", "float", "bool", "null", "timestamp"}
+# every command reads every source: in C that takes a tenth of two seconds, where libyaml is there
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class DeclarationError(Exception):
@@ -368,7 +370,7 @@ class _Located:
         self.file = file
         self.lines: dict[tuple[str, ...], int] = {}
         try:
-            node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+            node = yaml.compose(file.read_text(encoding="utf-8"), Loader=_LOADER)
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
             raise DeclarationError(f"{file}:{line}: {error.problem}") from None
