@@ -63,16 +63,16 @@
     {{ return(known[key]) }}
 {% endmacro %}
 
-{# `days_after` takes as many days after each as well, for rows that may stand on a later day than their fact. #}
-{% macro in_days_to_replace(column, instant=none, days_after=0) %}
+{# `days_before` and `days_after` take as many days beside each as well, for rows that may stand on another day than their fact. #}
+{% macro in_days_to_replace(column, instant=none, days_after=0, days_before=0) %}
     {%- if not is_incremental() -%}
         true
     {%- else -%}
         {%- set days = [] -%}
         {%- for day in days_to_replace() -%}
-            {%- for n in range(days_after + 1) -%}
-                {%- set later = modules.datetime.date.fromisoformat(day) + modules.datetime.timedelta(days=n) -%}
-                {%- do days.append(later.isoformat()) -%}
+            {%- for n in range(-days_before, days_after + 1) -%}
+                {%- set near = modules.datetime.date.fromisoformat(day) + modules.datetime.timedelta(days=n) -%}
+                {%- do days.append(near.isoformat()) -%}
             {%- endfor -%}
         {%- endfor -%}
         {{ day_in(column, days | unique | sort, instant) }}

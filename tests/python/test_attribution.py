@@ -670,6 +670,27 @@ def test_the_smallest_changes_name_their_days(case: Case, tmp_path: Path) -> Non
     assert credits == [(date(2026, 5, 1), date(2026, 6, 30), 61)]
 
 
+def test_an_old_change_reads_its_own_days(case: Case, tmp_path: Path) -> None:
+    """Not all days since."""
+    days = date(2026, 3, 10), date(2026, 7, 2)
+    project = Project(tmp_path, "duckdb")
+    project.write(case, {"int_marketing__conversion_changes": [(day, 2) for day in days]})
+    project.dbt("seed")
+    project.dbt("run")
+    before = project.marts()
+    project.dbt("run")
+    assert project.marts() == before
+    compiled = {
+        file.stem: file.read_text() for file in tmp_path.glob("target/compiled/**/fct*.sql")
+    }
+    for name, edges in {
+        "fct_attribution_paths": ("2026-02-01", "2026-03-17", "2026-05-26", "2026-07-09"),
+        "fct_attribution_steps_monthly": ("2026-03-01", "2026-03-31", "2026-07-01", "2026-07-31"),
+    }.items():
+        assert all(f"cast('{edge}' as date)" in compiled[name] for edge in edges)
+        assert ">= cast('" not in compiled[name] and "2026-05-01" not in compiled[name]
+
+
 # -- a company -----------------------------------------------------------------------------------
 
 

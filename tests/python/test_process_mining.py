@@ -6,6 +6,7 @@ import hashlib
 import json
 import random
 import re
+import subprocess
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -421,6 +422,21 @@ def test_files_change_overlap_and_come_late(logs: Logs) -> None:
     increments = facts(logs, load_id=True)
     logs.build("--full-refresh", manifest=manifest)
     assert facts(logs, load_id=True) == increments
+
+
+def test_a_home_without_a_key_gets_one_as_the_document_says(logs: Logs) -> None:
+    (logs.folder / "pseudonym.key").unlink()
+    (log,) = fenced("csv")
+    logs.drop("repair_2026-06.csv", log)
+    assert "there is no pseudonym key" in logs.goodoc("load", "event_logs").stderr
+    (command,) = fenced("sh")
+    subprocess.run(["bash", "-c", command], env=logs.goodoc.environment, check=True)
+    key = (logs.folder / "pseudonym.key").read_bytes()
+    assert logs.loaded() == {}
+    assert logs.query("select count(distinct length(case_id)) from raw_event_logs.events") == [(1,)]
+    # once more it takes no key away
+    again = subprocess.run(["bash", "-c", command], env=logs.goodoc.environment, check=False)
+    assert again.returncode and (logs.folder / "pseudonym.key").read_bytes() == key
 
 
 def test_the_template_is_a_log_that_loads(logs: Logs) -> None:

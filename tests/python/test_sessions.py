@@ -401,3 +401,36 @@ def test_daily_runs_of_shuffled_arrivals_equal_one_run(raw: Raw) -> None:
     assert {reason for (reason,) in reasons} == {
         None, "over_3_days", "over_10000_events", "over_600_events_a_minute",
     }  # fmt: skip
+
+
+def test_a_sessions_start_may_be_earlier_than_what_a_naming_reaches(raw: Raw) -> None:
+    """Its last event, after midnight, is just thirty days before the first naming."""
+    evening = datetime(2026, 6, 1, 14, 50)
+    early = [Event("v", evening + n * timedelta(minutes=20), f"e{n}") for n in range(2)]
+    naming = Event("v", early[1].at + 30 * DAY, "named", "m")
+    raw.load(early)
+    raw.build("fct_touchpoints")
+    for load, there, merges in (
+        ({"arrived": [naming]}, [*early, naming], {}),
+        ({"merges": [(1, "m", "k")]}, [*early, naming], {"m": "k"}),
+        ({"replaced": [naming]}, early, {"m": "k"}),
+    ):
+        raw.load(**load)
+        raw.build("fct_touchpoints")
+        for query, wanted in zip(QUERIES, expected(there, merges), strict=True):
+            assert_is(raw.query(query), wanted)
+
+
+def test_a_merge_that_vanished_gives_back_the_whole_chain(raw: Raw) -> None:
+    members = ("oldest", "old", "new")
+    events = [Event(each, START + n * 9 * DAY, each, each) for n, each in enumerate(members)]
+    raw.load(events, merges=[(1, "oldest", "old"), (2, "old", "new")])
+    raw.build("fct_touchpoints")
+    at = raw.start_load("app_db", "member_merges")
+    raw.query(
+        "update raw_app_db.member_merges set _deleted_at = ?, _load_id = ? where id = 2",
+        [at, raw.loads],
+    )
+    raw.build("fct_touchpoints")
+    for query, wanted in zip(QUERIES, expected(events, {"oldest": "old"}), strict=True):
+        assert_is(raw.query(query), wanted)

@@ -43,10 +43,39 @@ opening_hours as (
 bookings as (
 
     select
-        hospital_id,
-        {{ kst_date('slot_start_at') }} as stat_date
+        *,
+        {{ kst_date('slot_start_at') }} as slot_date
     from {{ ref('stg_app_db__bookings') }}
-    group by hospital_id, {{ kst_date('slot_start_at') }}
+
+),
+
+receptions as (
+
+    select * from {{ ref('stg_app_db__receptions') }}
+
+),
+
+-- a day has its clinic's hours even if nobody had a slot on it
+clinic_days as (
+
+    select
+        hospital_id,
+        slot_date as stat_date
+    from bookings
+
+    union distinct
+
+    select
+        hospital_id,
+        created_date as stat_date
+    from bookings
+
+    union distinct
+
+    select
+        hospital_id,
+        created_date as stat_date
+    from receptions
 
 ),
 
@@ -77,18 +106,18 @@ final as (
         on dates.calendar_date between data_days.prior_date and data_days.created_date
     union all
     select
-        bookings.stat_date,
+        clinic_days.stat_date,
         opening_hours.load_id
     from opening_hours
-    inner join bookings
-        on opening_hours.hospital_id = bookings.hospital_id
+    inner join clinic_days
+        on opening_hours.hospital_id = clinic_days.hospital_id
     union all
     select
-        bookings.stat_date,
+        clinic_days.stat_date,
         releases.load_id
     from releases
     -- one row
-    cross join bookings
+    cross join clinic_days
 
 )
 

@@ -42,6 +42,15 @@ campaigns as (
 
 ),
 
+-- of an event that a file's new content pushed out of raw nothing tells whose it was
+forgotten as (
+
+    select max(load_id) as load_id
+    from {{ ref('stg_ledger__moves') }}
+    where source_name = 'flow_events' and table_name = 'events' and kind = 'replaced'
+
+),
+
 -- visits and payments depend on the rows that lead to them
 visits as (
 
@@ -143,6 +152,22 @@ final as (
     inner join visits
         on flow_events.entity_id = visits.reception_id
         and flow_events.entity = 'reception'
+    union all
+    select
+        bookings.created_date,
+        forgotten.load_id
+    from bookings
+    -- one row
+    cross join forgotten
+    where forgotten.load_id is not null
+    union all
+    select
+        visits.created_date,
+        forgotten.load_id
+    from visits
+    -- one row
+    cross join forgotten
+    where forgotten.load_id is not null
     union all
     select
         named.created_date,

@@ -149,7 +149,8 @@ touched as (
         load_id
     from days
     union all
-    -- rows that a file's new content pushed out of raw can't be asked whose they were
+    -- rows that a file's new content pushed out of raw can't be asked whose they were: thirty days
+    -- before a naming, and the three by which a session may start earlier
     select
         later.named_date as session_date,
         moves.load_id
@@ -157,7 +158,7 @@ touched as (
     inner join days
         on moves.load_id = days.load_id
     inner join days as later
-        on later.named_date >= {{ add_days('days.named_date', -30) }}
+        on later.named_date >= {{ add_days('days.named_date', -33) }}
 
 ),
 

@@ -17,15 +17,16 @@ final as (
         load_id
     from member_merges
     union distinct
-    -- who was merged before into the one that is merged now
+    -- who was merged before into the one that is merged now, or no longer is
     select
         chained.from_member_key as named_member_key,
         member_merges.load_id
     from member_merges
-    inner join followed
+    left join followed
         on member_merges.from_member_key = followed.from_member_key
     inner join followed as chained
-        on followed.surviving_member_key = chained.surviving_member_key
+        on chained.surviving_member_key
+        = coalesce(followed.surviving_member_key, member_merges.from_member_key)
 
 )
 

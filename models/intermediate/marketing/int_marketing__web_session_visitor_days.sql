@@ -3,14 +3,15 @@
 -- these visitors that may change with it. It is made anew each time, since only so can literals
 -- tell how far back events are to be read.
 {% set seen = oldest_watermark('int_marketing__web_session_visitor_days') %}
+{# thirty days before a naming, and the three by which a session may start earlier #}
 {% set first_days %}
     select cast(min(first_date) as {{ dbt.type_string() }}) as first_day
     from (
-        select {{ add_days('named_date', -30) }} as first_date
+        select {{ add_days('named_date', -33) }} as first_date
         from {{ ref('int_marketing__web_session_days') }}
         where load_id > {{ seen }}
         union all
-        select {{ kst_date('spans.valid_from') }} as first_date
+        select {{ add_days(kst_date('spans.valid_from'), -3) }} as first_date
         from {{ ref('int_marketing__visitor_members') }} as spans
         inner join {{ ref('int_marketing__web_session_merges') }} as member_merges
             on spans.named_member_key = member_merges.named_member_key

@@ -116,7 +116,7 @@ combined as (
         {{ is_nine_hours_off }} as is_nine_hours_off,
         case when {{ is_nine_hours_off }} then milestones.requested_at else bookings.created_at end
             as made_at,
-        -- the wait of someone who comes early starts at the booked time
+        -- who comes early waits from the booked time on, and not at all if treated before it
         case
             when milestones.arrived_at < bookings.slot_start_at then bookings.slot_start_at
             else milestones.arrived_at
@@ -175,8 +175,8 @@ final as (
             as lead_days,
         cast(
             case
-                when in_treatment_at >= wait_started_at
-                    then {{ seconds_between('wait_started_at', 'in_treatment_at') }}
+                when in_treatment_at >= arrived_at
+                    then greatest({{ seconds_between('wait_started_at', 'in_treatment_at') }}, 0)
             end as {{ dbt.type_bigint() }}
         ) as wait_seconds,
         is_slot_in_past,

@@ -22,7 +22,7 @@ touchpoints as (
 
     select *
     from {{ ref('fct_touchpoints') }}
-    where {{ since_days_to_replace('touch_date', days_before=37) }}
+    where {{ in_days_to_replace('touch_date', days_before=37, days_after=7) }}
         and member_key is not null
 
 ),

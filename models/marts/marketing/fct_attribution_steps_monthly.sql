@@ -11,7 +11,7 @@ with conversions as (
         *,
         cast({{ dbt.date_trunc('month', 'created_date') }} as date) as month_start_date
     from {{ ref('fct_attribution_paths') }}
-    where {{ since_days_to_replace('created_date') }}
+    where {{ in_days_to_replace('created_date', days_after=30) }}
 
 ),
 
@@ -21,7 +21,7 @@ touchpoints as (
         *,
         cast({{ dbt.date_trunc('month', 'touch_date') }} as date) as month_start_date
     from {{ ref('fct_touchpoints') }}
-    where {{ since_days_to_replace('touch_date') }}
+    where {{ in_days_to_replace('touch_date', days_after=30) }}
 
 ),
 
