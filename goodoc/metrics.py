@@ -9,8 +9,9 @@ import shutil
 import sys
 import types
 from collections.abc import Sequence
+from pathlib import Path
 
-from goodoc.settings import PROJECT, Settings, from_environment
+from goodoc.settings import PROJECT, Settings, SettingsError, from_environment
 
 
 class _NoUpdates:
@@ -43,14 +44,30 @@ def query(settings: Settings, arguments: Sequence[str]) -> int:
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         **(settings.postgres.environment() if settings.postgres else {}),
     }
+    arguments = _from_here(arguments)
     os.chdir(folder)
     updates = types.ModuleType("update_checker")
     updates.UpdateChecker = _NoUpdates
     sys.modules["update_checker"] = updates
     from dbt_metricflow.cli.main import cli
 
-    return cli.main(args=list(arguments), prog_name="mf", standalone_mode=False) or 0
+    return cli.main(args=arguments, prog_name="mf", standalone_mode=False) or 0
+
+
+def _from_here(arguments: Sequence[str]) -> list[str]:
+    """The same file to write, also from another folder."""
+    found = list(arguments)
+    for place, each in enumerate(found):
+        option, equals, file = each.partition("=")
+        if option == "--csv" and equals:
+            found[place] = f"{option}={Path(file).absolute()}"
+        elif place and found[place - 1] == "--csv":
+            found[place] = str(Path(each).absolute())
+    return found
 
 
 if __name__ == "__main__":
-    sys.exit(query(from_environment(), sys.argv[1:]))
+    try:
+        sys.exit(query(from_environment(), sys.argv[1:]))
+    except (FileNotFoundError, SettingsError) as error:
+        sys.exit(f"goodoc: {error}")

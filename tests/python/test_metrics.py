@@ -88,8 +88,10 @@ def metricflow(goodoc: Goodoc, folder: Path, *arguments: str) -> subprocess.Comp
 
 def asked(goodoc: Goodoc, folder: Path, metrics: str, by: str) -> list[tuple]:
     answer = folder / "answer.csv"
+    # as seen from where the command is given
+    file = os.path.relpath(answer, goodoc.home.parent)
     done = metricflow(
-        goodoc, folder, "query", "--metrics", metrics, "--group-by", by, "--csv", str(answer)
+        goodoc, folder, "query", "--metrics", metrics, "--group-by", by, "--csv", file
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "LEFT" not in done.stderr, done.stderr
@@ -163,7 +165,9 @@ def test_a_process_that_leaves_the_machine_is_seen(tmp_path: Path) -> None:
 def test_a_home_that_was_never_built_says_so(goodoc: Goodoc, tmp_path: Path) -> None:
     goodoc.home.mkdir()
     done = metricflow(goodoc, tmp_path, "query", "--metrics", "bookings")
-    assert done.returncode != 0 and "run `goodoc build` first" in done.stderr
+    manifest = goodoc.home / "dbt" / "semantic_manifest.json"
+    assert done.returncode == 1
+    assert done.stderr == f"goodoc: {manifest}: run `goodoc build` first\n"
 
 
 def test_updates_are_neither_looked_for_nor_unpickled() -> None:

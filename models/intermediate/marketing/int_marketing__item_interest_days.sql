@@ -4,7 +4,8 @@
 ) }}
 -- Grain: one row is an account's interest in an event product on a day.
 
--- only what somebody did while logged in: a device may be shared with who never agreed
+-- only what somebody did while logged in: a device may be shared with who never agreed. Nor a view
+-- of a day after its arrival: that day would become today, and make minors adults
 with views as (
 
     select *
@@ -12,6 +13,7 @@ with views as (
     where {{ in_days_to_replace('occurred_date', instant='occurred_at') }}
         and not is_deleted
         and not is_repeat
+        and occurred_date <= {{ kst_date('received_at') }}
         and event_name = 'view_event_product'
         and member_key is not null
         and event_product_id is not null
