@@ -40,6 +40,7 @@ _MARTS = {
     "audience": "fct_recommendations",
 }
 _VERSION = re.compile(r"[0-9]{8}t[0-9]{6}z_[0-9a-f]{6}")
+_KEYWORDS = re.compile(r"\b(host|hostaddr|port|dbname|user|password)\s*=")
 _BATCH = 100_000
 _DECIMAL = pa.decimal128(38, 6)
 
@@ -93,8 +94,14 @@ def parse_rules(what: str, texts: Sequence[str]) -> Export:
 
 
 def place_of(to: str) -> str:
-    """Where an export goes, for messages and records: without user, password and options."""
+    """Where an export goes, for messages and records: without user, password and options.
+
+    Raises ExportError for a Postgres in keywords: as a folder's name its password would be on
+    record.
+    """
     if "://" not in to:
+        if _KEYWORDS.search(to):
+            raise ExportError("name the Postgres by a URL, as in postgresql://app@db.internal/app")
         return str(Path(to).absolute())
     try:
         parts = urlsplit(to)
@@ -115,7 +122,8 @@ def export(
     The caller holds the writer lock, so that no load changes consent meanwhile. Raises ExportError
     where the mart isn't built or its tests are red, a rule is unknown, or few people fit it.
     """
-    target: _Target = _Server(to) if "://" in to else _Folder(Path(to).absolute())
+    place = place_of(to)
+    target: _Target = _Server(to) if "://" in to else _Folder(Path(place))
     mart = _MARTS[wanted.what]
     if why := red_marts(settings).get(mart):
         raise ExportError(f"nothing exported, the last build failed: {why}")

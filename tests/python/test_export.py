@@ -280,6 +280,14 @@ def test_a_place_is_told_without_secrets() -> None:
     assert told == "postgresql://db.internal:5432/app"
 
 
+def test_a_postgres_in_keywords_is_no_folder(small: Goodoc) -> None:
+    before = log(small)
+    refused = small("export", "ranking", "--to", "host=db.internal user=app password=hunter2")
+    assert refused.returncode == 1 and "name the Postgres by a URL" in refused.stderr
+    assert "hunter2" not in refused.stderr and log(small) == before
+    assert not list(small.home.parent.glob("host=*"))
+
+
 # -- consent -------------------------------------------------------------------------------------
 
 
