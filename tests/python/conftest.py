@@ -138,8 +138,10 @@ def pytest_sessionfinish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest file first, so that no worker is left alone with it at the end."""
-    items.sort(key=lambda item: item.path.name != "test_parity.py")
+    """The longest files first, so that no worker is left alone with one at the end."""
+    longest = ["test_parity.py", "test_windows.py", "test_company.py", "test_publish.py"]
+    places = {name: place for place, name in enumerate(longest)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
