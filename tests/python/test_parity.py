@@ -290,7 +290,7 @@ def lose(company: Path, day: date) -> int:
     for file in sorted((company / "flow_events").glob("*.jsonl.gz")):
         lines = gzip.decompress(file.read_bytes()).splitlines(keepends=True)
         kept = [b"\n" if _is_of(line, day) else line for line in lines]
-        again = again or kept[0]
+        again = again or next((line for line in kept if line.strip()), b"")
         if kept != lines:
             lost += sum(a != b for a, b in zip(kept, lines, strict=True))
             rows = b"".join(kept)
