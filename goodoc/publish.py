@@ -4,6 +4,9 @@ DuckDB: `published` is a link to a release folder; publishing writes a new one a
 Postgres: `published_<mart>` holds tables whose rows are all exchanged in one transaction. A reader
 sees the old marts or the new ones whole, and one that holds the old ones open keeps them.
 BigQuery: `published_<mart>` holds tables, each replaced in one step by a copy job.
+
+Who may read which column is goodoc.privacy's: what is restricted has its own schema, dataset or
+file.
 """
 
 import os
@@ -12,19 +15,34 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 from dbt.contracts.graph.nodes import ModelNode
 
-from extract_load.loader.postgres_warehouse import READER, TRANSFORMER, PostgresWarehouse
+from extract_load.loader.postgres_warehouse import (
+    READER,
+    RESTRICTED_READER,
+    TRANSFORMER,
+    PostgresWarehouse,
+)
 from extract_load.loader.warehouse import WarehouseError
 from goodoc.build import built_marts, parse, red_marts
+from goodoc.privacy import (
+    RESTRICTED,
+    is_restricted,
+    is_to_the_hour,
+    published_columns,
+    published_description,
+    published_schema,
+)
 from goodoc.settings import BigQuery, Postgres, Settings
+
+if TYPE_CHECKING:
+    from google.cloud.bigquery import SchemaField
 
 # The oldest storage format that holds all we need; clients from DuckDB 1.0 on read it.
 STORAGE_VERSION = "v1.0.0"
-# Person keys stay in the warehouse: what BI tools read can't be joined person by person.
-WITHHELD_PRIVACY = ("pseudonym", "free_text")
 
 
 class PublishError(Exception):
@@ -70,16 +88,22 @@ def publish(settings: Settings) -> list[PublishedMart]:
     return _as_files(settings, marts)
 
 
-def _published_columns(mart: ModelNode) -> list[str]:
-    return [
-        column.name
-        for column in mart.columns.values()
-        if column.meta.get("privacy") not in WITHHELD_PRIVACY
-    ]
+def _names(mart: ModelNode) -> list[str]:
+    return [column.name for column in published_columns(mart)]
 
 
 def _listed(columns: list[str]) -> str:
     return ", ".join(f'"{column}"' for column in columns)
+
+
+def _selected(mart: ModelNode) -> str:
+    """SQL of the published columns, as DuckDB and Postgres read it."""
+    return ", ".join(
+        f'date_trunc(\'hour\', "{column.name}") as "{column.name}"'
+        if is_to_the_hour(column)
+        else f'"{column.name}"'
+        for column in published_columns(mart)
+    )
 
 
 def _comments(mart: ModelNode, relation: str) -> list[str]:
@@ -87,8 +111,9 @@ def _comments(mart: ModelNode, relation: str) -> list[str]:
     return [
         f"comment on table {relation} is {_text(mart.description)}",
         *(
-            f'comment on column {relation}."{name}" is {_text(mart.columns[name].description)}'
-            for name in _published_columns(mart)
+            f'comment on column {relation}."{column.name}" is'
+            f" {_text(published_description(column))}"
+            for column in published_columns(mart)
         ),
     ]
 
@@ -113,32 +138,62 @@ def _as_files(settings: Settings, marts: list[ModelNode]) -> list[PublishedMart]
 
 
 def _write(settings: Settings, release: Path, marts: list[ModelNode]) -> list[PublishedMart]:
+    """Fills a release; `restricted/` in it is the owner's alone, whoever may read the rest."""
     published = []
-    (release / "parquet").mkdir()
+    restricted = release / RESTRICTED
+    restricted.mkdir()
     with duckdb.connect(":memory:") as connection:
         connection.execute("set enable_progress_bar = false")
         connection.execute(f"attach '{settings.warehouse}' as warehouse (read_only)")
-        connection.execute(
-            f"attach '{release / 'marts.duckdb'}' as release (storage_version '{STORAGE_VERSION}')"
-        )
-        for mart in marts:
-            table = f'release.{mart.schema}."{mart.name}"'
-            connection.execute(f"create schema if not exists release.{mart.schema}")
+        for name, folder in (("release", release), (RESTRICTED, restricted)):
+            (folder / "parquet").mkdir()
             connection.execute(
-                f"create table {table} as select {_listed(_published_columns(mart))}"
+                f"attach '{folder / 'marts.duckdb'}' as {name}"
+                f" (storage_version '{STORAGE_VERSION}')"
+            )
+        for mart in marts:
+            database, root = ("release", release)
+            if is_restricted(mart):
+                database, root = (RESTRICTED, restricted)
+            schema = published_schema(mart)
+            table = f'{database}.{schema}."{mart.name}"'
+            connection.execute(f"create schema if not exists {database}.{schema}")
+            connection.execute(
+                f"create table {table} as select {_selected(mart)}"
                 f' from warehouse.{mart.schema}."{mart.name}"'
             )
             for comment in _comments(mart, table):
                 connection.execute(comment)
-            folder = release / "parquet" / mart.schema
+            folder = root / "parquet" / schema
             folder.mkdir(exist_ok=True)
             connection.execute(
                 f"copy {table} to '{folder / mart.name}.parquet' (format parquet, compression zstd)"
             )
             (rows,) = connection.execute(f"select count(*) from {table}").fetchone()
-            published.append(PublishedMart(mart.schema, mart.name, rows))
+            published.append(PublishedMart(schema, mart.name, rows))
         connection.execute("detach release")
+        connection.execute(f"detach {RESTRICTED}")
+    if settings.reader_group:
+        _let_read(settings, release, settings.reader_group)
     return published
+
+
+def _let_read(settings: Settings, release: Path, group: str) -> None:
+    """Lets a group of the machine read a release, except what is restricted."""
+    try:
+        shutil.chown(settings.home, group=group)
+    except (LookupError, PermissionError):
+        raise PublishError(
+            f"nothing published: GOODOC_READER_GROUP is {group}, which is no group of this machine"
+            " or none that this login may give files to"
+        ) from None
+    shutil.chown(release.parent, group=group)
+    for folder in (settings.home, release.parent):
+        folder.chmod(0o710)
+    for path in (release, *release.rglob("*")):
+        if RESTRICTED not in path.relative_to(release).parts:
+            shutil.chown(path, group=group)
+            path.chmod(0o750 if path.is_dir() else 0o640)
 
 
 def _switch(link: Path, release: Path) -> None:
@@ -168,10 +223,16 @@ def _as_rows(target: Postgres, marts: list[ModelNode]) -> list[PublishedMart]:
     """Rows are exchanged, not tables: that alone needs no lock that a reader's would hold up."""
     published = []
     with PostgresWarehouse(target.url, TRANSFORMER, read_only=True) as server:
+        if not server.has_role(RESTRICTED_READER):
+            raise PublishError(
+                f"nothing published: Postgres has no role {RESTRICTED_READER}: `goodoc setup`"
+                " makes it"
+            )
         statements = _dropped(server, marts)
-        for schema in dict.fromkeys(f"published_{mart.schema}" for mart in marts):
+        for mart in marts:
+            schema = f"published_{published_schema(mart)}"
             statements.append(f"create schema if not exists {schema}")
-            statements.append(f"grant usage on schema {schema} to {READER}")
+            statements.append(f"grant usage on schema {schema} to {_reader(mart)}")
         for mart in marts:
             statements += _exchanged(server, mart)
         try:
@@ -185,21 +246,25 @@ def _as_rows(target: Postgres, marts: list[ModelNode]) -> list[PublishedMart]:
     return published
 
 
+def _reader(mart: ModelNode) -> str:
+    return RESTRICTED_READER if is_restricted(mart) else READER
+
+
 def _published_table(mart: ModelNode) -> str:
-    return f'published_{mart.schema}."{mart.name}"'
+    return f'published_{published_schema(mart)}."{mart.name}"'
 
 
 def _dropped(server: PostgresWarehouse, marts: list[ModelNode]) -> list[str]:
     """SQL that takes away what is no mart any more."""
-    kept = {(f"published_{mart.schema}", mart.name) for mart in marts}
+    kept = {(f"published_{published_schema(mart)}", mart.name) for mart in marts}
     there = {table for table in server.relations() if table[0].startswith("published_")}
     return [f'drop table {schema}."{name}"' for schema, name in sorted(there - kept)]
 
 
 def _exchanged(server: PostgresWarehouse, mart: ModelNode) -> list[str]:
     """SQL that gives the published table the mart's rows; it is made anew for other columns."""
-    columns, table = _published_columns(mart), _published_table(mart)
-    select = f'select {_listed(columns)} from {mart.schema}."{mart.name}"'
+    columns, table = _names(mart), _published_table(mart)
+    select = f'select {_selected(mart)} from {mart.schema}."{mart.name}"'
     statements = [f"delete from {table}"]
     if not _has_columns(server, mart):
         statements = [
@@ -210,9 +275,15 @@ def _exchanged(server: PostgresWarehouse, mart: ModelNode) -> list[str]:
                 for index in mart.config.get("indexes") or []
                 if set(index["columns"]) <= set(columns)
             ),
-            f"grant select on {table} to {READER}",
         ]
-    return [*statements, f"insert into {table} {select}", *_comments(mart, table)]
+    return [
+        *statements,
+        f"insert into {table} {select}",
+        # columns, not the table: one that is added by hand is nobody's to read
+        f"revoke all on {table} from {READER}, {RESTRICTED_READER}",
+        f"grant select ({_listed(columns)}) on {table} to {_reader(mart)}",
+        *_comments(mart, table),
+    ]
 
 
 def _has_columns(server: PostgresWarehouse, mart: ModelNode) -> bool:
@@ -226,9 +297,8 @@ def _has_columns(server: PostgresWarehouse, mart: ModelNode) -> bool:
         )
         for relation in (_published_table(mart), f'{mart.schema}."{mart.name}"')
     )
-    columns = _published_columns(mart)
     types = dict(wanted)
-    return there == [(name, types[name]) for name in columns]
+    return there == [(name, types[name]) for name in _names(mart)]
 
 
 # -- BigQuery ------------------------------------------------------------------------------------
@@ -246,11 +316,15 @@ def _as_tables(target: BigQuery, marts: list[ModelNode]) -> list[PublishedMart]:
     try:
         for mart in marts:
             source = client.get_table(f"{target.project}.{mart.schema}.{mart.name}")
-            columns = _published_columns(mart)
+            columns = {column.name: column for column in published_columns(mart)}
             # made with its schema, so that descriptions and policy tags are there before any row
             copy = bigquery.Table(
                 f"{target.project}.raw_landing.publish_{mart.name}_{uuid.uuid4().hex[:8]}",
-                schema=[field for field in source.schema if field.name in columns],
+                schema=[
+                    _described(field, published_description(columns[field.name]))
+                    for field in source.schema
+                    if field.name in columns
+                ],
             )
             copy.description, copy.labels = source.description, source.labels
             if source.time_partitioning:
@@ -260,14 +334,21 @@ def _as_tables(target: BigQuery, marts: list[ModelNode]) -> list[PublishedMart]:
             copy.expires = datetime.now(UTC) + timedelta(days=1)
             client.create_table(copy)
             listed = ", ".join(f"`{field.name}`" for field in copy.schema)
+            selected = ", ".join(
+                f"timestamp_trunc(`{field.name}`, hour)"
+                if is_to_the_hour(columns[field.name])
+                else f"`{field.name}`"
+                for field in copy.schema
+            )
             filled = client.query(
-                f"insert into `{copy.reference}` ({listed}) select {listed}"
+                f"insert into `{copy.reference}` ({listed}) select {selected}"
                 f" from `{source.reference}`",
                 job_config=limit,
             )
             filled.result()
-            published.append(PublishedMart(mart.schema, mart.name, filled.num_dml_affected_rows))
-            ready.append((copy, f"{target.project}.published_{mart.schema}.{mart.name}"))
+            schema = published_schema(mart)
+            published.append(PublishedMart(schema, mart.name, filled.num_dml_affected_rows))
+            ready.append((copy, f"{target.project}.published_{schema}.{mart.name}"))
         overwrite = bigquery.CopyJobConfig(write_disposition="WRITE_TRUNCATE")
         for copy, place in ready:
             client.copy_table(copy, place, job_config=overwrite).result()
@@ -281,3 +362,8 @@ def _as_tables(target: BigQuery, marts: list[ModelNode]) -> list[PublishedMart]:
     except GoogleAPIError as error:
         raise PublishError(f"BigQuery refused: {str(error).splitlines()[0]}") from None
     return published
+
+
+def _described(field: "SchemaField", text: str) -> "SchemaField":
+    """The same field, which can't be changed, with another description."""
+    return type(field).from_api_repr(field.to_api_repr() | {"description": text})

@@ -54,7 +54,8 @@ class Postgres:
 @dataclass(frozen=True)
 class BigQuery:
     """The project. `max_bytes` is the most that one query may bill; `readers` the e-mail of the
-    group that reads published marts; `policy_tags` map privacy classes to policy tags."""
+    group that reads published marts, `restricted_readers` of those with clearance; `policy_tags`
+    map privacy classes to policy tags."""
 
     project: str
     location: str
@@ -62,13 +63,15 @@ class BigQuery:
     endpoint: str | None
     readers: str | None
     policy_tags: dict[str, str]
+    restricted_readers: str | None = None
 
 
 @dataclass(frozen=True)
 class Settings:
     """Where everything is. `home` holds all state; `sources` the source declarations.
 
-    `today` is the day that windows of web APIs end with, where it isn't the clock's.
+    `today` is the day that windows of web APIs end with, where it isn't the clock's. `reader_group`
+    is the group of this machine that may read what is published on DuckDB, but not restricted.
     """
 
     target: str
@@ -78,6 +81,7 @@ class Settings:
     postgres: Postgres | None = None
     bigquery: BigQuery | None = None
     today: date | None = None
+    reader_group: str | None = None
 
     @property
     def warehouse(self) -> Path:
@@ -168,6 +172,7 @@ def from_environment() -> Settings:
         ).absolute(),
         lock_wait=float(wait),
         today=_today(),
+        reader_group=os.environ.get("GOODOC_READER_GROUP") or None,
         postgres=_postgres() if target == "postgres" else None,
         bigquery=_bigquery() if target == "bigquery" else None,
     )
@@ -210,5 +215,6 @@ def _bigquery() -> BigQuery:
         max_bytes=int(max_bytes),
         endpoint=os.environ.get("GOODOC_BQ_ENDPOINT") or None,
         readers=os.environ.get("GOODOC_BQ_READERS") or None,
+        restricted_readers=os.environ.get("GOODOC_BQ_RESTRICTED_READERS") or None,
         policy_tags={name.strip(): tag.strip() for name, _, tag in pairs},
     )

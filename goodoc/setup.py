@@ -1,11 +1,17 @@
 """What a target needs before its first run, made by its administrator: roles, grants, datasets."""
 
-from extract_load.loader.postgres_warehouse import LOADER, READER, TRANSFORMER
+from extract_load.loader.postgres_warehouse import (
+    LOADER,
+    READER,
+    RESTRICTED_READER,
+    TRANSFORMER,
+)
+from goodoc.privacy import RESTRICTED
 from goodoc.settings import BigQuery, Postgres, Settings
 
 # Least rights: the loader writes raw tables, the transformer reads them and writes models, readers
-# see what was published. People log in as members of bi_reader.
-POSTGRES_ROLES = (LOADER, TRANSFORMER, READER)
+# see what was published, and what is restricted only if they have clearance.
+POSTGRES_ROLES = (LOADER, TRANSFORMER, READER, RESTRICTED_READER)
 MARTS = ("core", "marketing", "tablet_usage", "prescription", "booking_flow")
 
 
@@ -46,7 +52,7 @@ def _prepare_postgres(target: Postgres) -> list[str]:
                 *(f"create role {role} nologin" for role in POSTGRES_ROLES if role not in there),
                 f"grant {writers} to current_user",
                 f"grant create, connect, temporary on database {database} to {writers}",
-                f"grant connect on database {database} to {READER}",
+                f"grant connect on database {database} to {READER}, {RESTRICTED_READER}",
                 "revoke all on schema public from public",
                 # instants are UTC, whatever the server's or a client's zone is
                 f"alter database {database} set timezone to 'UTC'",
@@ -57,6 +63,7 @@ def _prepare_postgres(target: Postgres) -> list[str]:
         "role goodoc_loader: writes raw tables and the ledger",
         "role goodoc_transformer: reads raw, writes models and published marts",
         "role bi_reader: reads published marts; let people log in as members of it",
+        "role restricted_reader: reads what is restricted; for people with clearance, apart",
         "next: `goodoc run`",
     ]
 
@@ -72,7 +79,9 @@ def _prepare_bigquery(target: BigQuery, sources: list[str]) -> list[str]:
         **{name: name for name in ("reference", "staging", "intermediate")},
         **dict.fromkeys(MARTS, "marts"),
         **{f"published_{mart}": "published" for mart in MARTS},
+        f"published_{RESTRICTED}": RESTRICTED,
     }
+    readers = {"published": target.readers, RESTRICTED: target.restricted_readers}
     try:
         client = connect(target.project, target.location, target.endpoint)
         for name, layer in layers.items():
@@ -80,16 +89,19 @@ def _prepare_bigquery(target: BigQuery, sources: list[str]) -> list[str]:
             dataset.location = target.location
             dataset = client.create_dataset(dataset, exists_ok=True)
             dataset.labels = {"product": "goodoc", "layer": layer}
-            if layer == "published" and target.readers:
-                reader = bigquery.AccessEntry("READER", "groupByEmail", target.readers)
+            if readers.get(layer):
+                reader = bigquery.AccessEntry("READER", "groupByEmail", readers[layer])
                 if reader not in dataset.access_entries:
                     dataset.access_entries = [*dataset.access_entries, reader]
             client.update_dataset(dataset, ["labels", "access_entries"])
     except GoogleAPIError as error:
         raise SetupError(f"BigQuery refused: {str(error).splitlines()[0]}") from None
-    reader = target.readers or "nobody yet: set GOODOC_BQ_READERS to a group's e-mail"
+    nobody = "nobody yet: set {} to a group's e-mail"
+    reader = target.readers or nobody.format("GOODOC_BQ_READERS")
+    cleared = target.restricted_readers or nobody.format("GOODOC_BQ_RESTRICTED_READERS")
     return [
         f"{len(layers)} datasets in {target.project}, {target.location}",
         f"published datasets are read by {reader}",
+        f"the restricted one is read by {cleared}",
         "next: `goodoc run`",
     ]

@@ -19,6 +19,7 @@ from rich.progress import (
 from rich.table import Table as Grid
 
 from extract_load import LoadReport, TableReport
+from goodoc.privacy import RESTRICTED
 from goodoc.settings import Settings
 
 # Progress and messages go to stderr, results to stdout, so that --json can be piped.
@@ -197,6 +198,7 @@ def marts(settings: Settings, published: list[Any]) -> None:
     if settings.target == "duckdb":
         out.print(f"published: {settings.published / 'marts.duckdb'}", soft_wrap=True)
         out.print(f"           {settings.published / 'parquet'}", soft_wrap=True)
+        out.print(f"restricted: {settings.published / RESTRICTED}", soft_wrap=True)
         return
     places = dict.fromkeys(f"published_{mart.schema}" for mart in published)
     out.print(f"published: {', '.join(places)}", soft_wrap=True)

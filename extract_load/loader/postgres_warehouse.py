@@ -22,7 +22,8 @@ from extract_load.loader.warehouse import Warehouse, WarehouseError
 _PARAMETER = re.compile(r"('[^']*'|\"[^\"]*\")|\?")
 # the advisory lock of whoever writes: any number that nobody else uses in this database
 _WRITER = 0x676F6F646F63
-LOADER, TRANSFORMER, READER = "goodoc_loader", "goodoc_transformer", "bi_reader"
+LOADER, TRANSFORMER = "goodoc_loader", "goodoc_transformer"
+READER, RESTRICTED_READER = "bi_reader", "restricted_reader"
 
 
 class PostgresWarehouse(Warehouse):
@@ -53,7 +54,7 @@ class PostgresWarehouse(Warehouse):
             self.query("set datestyle = 'ISO'")
             self.query("set client_min_messages = 'warning'")
             if role is not None:
-                if not self._has_role(role):
+                if not self.has_role(role):
                     raise WarehouseError(f"Postgres has no role {role}: `goodoc setup` makes it")
                 self.query(f"set role {role}")
             if not read_only:
@@ -108,11 +109,12 @@ class PostgresWarehouse(Warehouse):
 
     def _grant(self, schema: str) -> None:
         """Lets the models read, where they are built under a role of their own."""
-        if self._has_role(TRANSFORMER):
+        if self.has_role(TRANSFORMER):
             self.query(f"grant usage on schema {schema} to {TRANSFORMER}")
             self.query(f"grant select on all tables in schema {schema} to {TRANSFORMER}")
 
-    def _has_role(self, role: str) -> bool:
+    def has_role(self, role: str) -> bool:
+        """Whether the server knows the role."""
         return bool(self.query("select 1 from pg_roles where rolname = ?", [role]))
 
     def _columns(self, schema: str) -> dict[str, set[str]]:

@@ -45,7 +45,7 @@ def test_every_figure_is_right_at_first_after_two_days_and_after_a_full_refresh(
     report = json.loads(first.stdout)
     assert report["unaccounted_rows"] == 0
     assert {mart["schema"] for mart in report["published"]} == {
-        "core", "marketing", "tablet_usage", "prescription", "booking_flow",
+        "core", "marketing", "tablet_usage", "prescription", "booking_flow", "restricted",
     }  # fmt: skip
     assert differences(goodoc, company) == {}
     loaded_as_the_truth_says(goodoc, company)

@@ -31,6 +31,7 @@ import simulator
 from conftest import PROJECT, Goodoc, differences
 from engines import bigquery_endpoint, postgres_server
 from extract_load import read_sources
+from goodoc.privacy import RESTRICTED
 from goodoc.setup import MARTS, POSTGRES_ROLES
 
 DAYS, SCALE, SEED = 4, 0.03, 1
@@ -42,7 +43,7 @@ OF_MANY_PEOPLE = {"marketing.fct_item_similarity", "marketing.fct_recommendation
 LOST_DAY = date(2026, 6, 4)
 # eight media without an API; test_company.py reads all of them again, weeks of each, on DuckDB
 MEDIA_READ_AGAIN = "ads_drops"
-READERS = "analysts@company.example"
+READERS, CLEARED_READERS = "analysts@company.example", "cleared@company.example"
 # a log of another process, as anybody may have one
 REPAIRS = """\
 Case ID,Activity,Complete Timestamp
@@ -135,7 +136,7 @@ class OnEngine(Goodoc):
     def marts(self, prefix: str = "") -> dict[str, Counter]:
         """Rows of each mart, in no order, by name: `schema.table(columns)`."""
         tables: dict[str, list[str]] = {}
-        for mart in MARTS:
+        for mart in (*MARTS, RESTRICTED) if prefix else MARTS:
             catalogue = "information_schema.columns"
             if self.target == "bigquery":
                 catalogue = f"`{prefix}{mart}`.INFORMATION_SCHEMA.COLUMNS"
@@ -238,6 +239,7 @@ def engines(company: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         "bigquery": bigquery_endpoint().environment
         | {
             "GOODOC_BQ_READERS": READERS,
+            "GOODOC_BQ_RESTRICTED_READERS": CLEARED_READERS,
             "GOODOC_BQ_POLICY_TAGS": ",".join(f"{name}={tag}" for name, tag in POLICY_TAGS.items()),
         },
     }
@@ -377,16 +379,40 @@ def test_the_published_copies_are_equal_and_without_person_keys(
     on_each(engines, "publish")
     there = {name: engine for name, engine in engines.items() if name != "duckdb"}
     published = {name: engine.marts("published_") for name, engine in there.items()}
-    with duckdb.connect(str(engines["duckdb"].home / "published" / "marts.duckdb")) as connection:
-        files = {}
-        for mart in published["postgres"]:
-            name, columns = mart.rstrip(")").split("(")
+    folder = engines["duckdb"].home / "published"
+    files = {}
+    for mart in published["postgres"]:
+        name, columns = mart.rstrip(")").split("(")
+        file = folder / ("restricted/" if name.startswith("restricted.") else "") / "marts.duckdb"
+        with duckdb.connect(str(file), read_only=True) as connection:
             rows = connection.execute(f"select {columns} from {name}").fetchall()
-            files[mart] = Counter(tuple(map(comparable, row)) for row in rows)
+        files[mart] = Counter(tuple(map(comparable, row)) for row in rows)
     assert len(files) == NUMBER_OF_MARTS
     for name, marts in published.items():
         assert marts == files, name
-    assert not [mart for mart in files if "member_key" in mart or "_token" in mart]
+    keyed = {mart for mart in files if "member_key" in mart or "_token" in mart}
+    assert keyed and all(mart.startswith("restricted.") for mart in keyed)
+
+
+def test_postgres_grants_are_what_the_classes_say(engines: dict[str, OnEngine]) -> None:
+    """Column by column: readers of everything, those with clearance, and nobody else."""
+    granted = engines["postgres"].query(
+        "select grantee, table_schema, table_name, column_name"
+        " from information_schema.column_privileges where privilege_type = 'SELECT'"
+        " and grantee in ('bi_reader', 'restricted_reader', 'PUBLIC')"
+        " and table_schema not in ('information_schema', 'pg_catalog')"
+    )
+    there = engines["postgres"].query(
+        "select case when table_schema = 'published_restricted' then 'restricted_reader'"
+        " else 'bi_reader' end, table_schema, table_name, column_name"
+        " from information_schema.columns where table_schema like 'published\\_%'"
+    )
+    assert set(granted) == set(there) and len(there) > 500
+    assert not engines["postgres"].query(
+        "select grantee, table_name from information_schema.table_privileges"
+        " where grantee in ('bi_reader', 'restricted_reader')"
+        " and table_schema not in ('information_schema', 'pg_catalog')"
+    )
 
 
 @pytest.mark.parametrize("target", ["duckdb", "postgres", "bigquery"])
@@ -438,7 +464,14 @@ def logins(engines: dict[str, OnEngine]) -> Iterator[dict[str, str]]:
     "role, statement, is_allowed",
     [
         ("bi_reader", "select * from published_core.dim_dates limit 1", True),
-        ("bi_reader", "select * from published_booking_flow.fct_bookings limit 1", True),
+        ("bi_reader", "select * from published_booking_flow.fct_flow_events limit 1", True),
+        ("bi_reader", "select * from published_restricted.fct_bookings limit 1", False),
+        ("bi_reader", "select * from published_restricted.dim_members limit 1", False),
+        ("restricted_reader", "select * from published_restricted.fct_bookings limit 1", True),
+        ("restricted_reader", "select * from published_core.dim_dates limit 1", False),
+        ("restricted_reader", "select * from raw_app_db.members limit 1", False),
+        ("restricted_reader", "select * from booking_flow.fct_bookings limit 1", False),
+        ("restricted_reader", "delete from published_restricted.fct_bookings", False),
         ("bi_reader", "select * from core.dim_dates limit 1", False),
         ("bi_reader", "select * from booking_flow.fct_bookings limit 1", False),
         ("bi_reader", "select * from staging.stg_app_db__members limit 1", False),
@@ -474,7 +507,7 @@ def test_each_role_can_do_its_work_and_no_more(
 
 def test_postgres_readers_see_the_old_marts_or_the_new_ones(engines: dict[str, OnEngine]) -> None:
     postgres = engines["postgres"]
-    members = "select count(*) from published_core.dim_members"
+    members = "select count(*) from published_restricted.dim_members"
     regions = "select count(*) from published_core.dim_regions"
     one_less = "delete from core.dim_members where member_key = (select min(member_key)"
     one_less += " from core.dim_members)"
@@ -527,7 +560,9 @@ def test_bigquery_tables_have_their_layout_labels_and_policy_tags(
                 days and days["column"]
             ), table
             assert bool(table.clustering_fields) == bool(days), table
-            published = client.get_table(f"published_{model['schema']}.{model['name']}")
+            is_restricted = is_one_persons(model)
+            schema = "restricted" if is_restricted else model["schema"]
+            published = client.get_table(f"published_{schema}.{model['name']}")
             assert published.time_partitioning == table.time_partitioning
             assert published.description == table.description
             fields = {field.name: field for field in published.schema}
@@ -535,8 +570,10 @@ def test_bigquery_tables_have_their_layout_labels_and_policy_tags(
                 privacy = model["columns"][field.name]["meta"]["privacy"]
                 tags = field.policy_tags.names if field.policy_tags else ()
                 assert tags == ((POLICY_TAGS[privacy],) if privacy in POLICY_TAGS else ()), field
-                assert (field.name in fields) == (privacy not in ("pseudonym", "free_text"))
-                assert fields.get(field.name, field) == field
+                assert (field.name in fields) == (is_restricted or privacy != "pseudonym")
+                copy = fields.get(field.name, field)
+                assert (copy.policy_tags, copy.field_type) == (field.policy_tags, field.field_type)
+                assert copy.description.startswith(field.description)
 
         raw = client.get_table("raw_clinic_devices.heartbeats")
         assert raw.time_partitioning.field == "sent_at" and raw.clustering_fields
@@ -544,13 +581,23 @@ def test_bigquery_tables_have_their_layout_labels_and_policy_tags(
         assert members["phone"].policy_tags.names == (POLICY_TAGS["pseudonym"],)
         assert members["sex"].policy_tags is None
 
+        def readers(dataset: str) -> set[str]:
+            entries = client.get_dataset(dataset).access_entries
+            return {entry.entity_id for entry in entries} & {READERS, CLEARED_READERS}
+
         for mart in MARTS:
-            readers = {
-                entry.entity_id for entry in client.get_dataset(f"published_{mart}").access_entries
-            }
-            assert READERS in readers
-            held = {entry.entity_id for entry in client.get_dataset(mart).access_entries}
-            assert READERS not in held
+            assert readers(f"published_{mart}") == {READERS}
+            assert readers(mart) == set()
+        assert readers("published_restricted") == {CLEARED_READERS}
+
+
+def is_one_persons(model: dict[str, Any]) -> bool:
+    """Whether a mart's row is a person, or tells of somebody's health."""
+    classes = {name: column["meta"]["privacy"] for name, column in model["columns"].items()}
+    meta = model["config"]["meta"]
+    return any(classes[name] == "pseudonym" for name in meta["grain"]) or (
+        "sensitive" in classes.values() and "smallest_cell" not in meta
+    )
 
 
 def test_no_statement_needed_another_engine_than_googles(engines: dict[str, OnEngine]) -> None:

@@ -3,15 +3,17 @@
     looked_up_by=['department_code'],
 ) }}
 -- One row is a way that completed visits of a month took: department, diagnosis, prescription,
--- payment and revisit. A way of fewer than five people is told with others of its department, and
--- if these are still fewer, with those of all departments: nothing is lost, nobody stands alone.
+-- payment and revisit. A way of fewer people than the smallest cell is told with others of its
+-- department, and if these are still fewer, with those of all departments: nothing is lost, nobody
+-- stands alone.
 {% set dimensions = [
     'kcd_chapter', 'prescription_status', 'injection_status', 'payment_status', 'revisit_status',
 ] %}
 {% set told_dimensions = ['told_department_code'] %}
 {% for each in dimensions %}{% do told_dimensions.append('told_' ~ each) %}{% endfor %}
 {% set told_way = (['month_start_date'] + told_dimensions) | join(',\n                ') %}
-{% set is_told = '(last_place < 2 or month_rest_people >= 5)' %}
+{% set fewest = var('smallest_cell').inside %}
+{% set is_told = '(last_place < 2 or month_rest_people >= ' ~ fewest ~ ')' %}
 
 with visits as (
 
@@ -50,7 +52,7 @@ marked_departments as (
         *,
         row_number() over (
             partition by
-                month_start_date, department_code, case when way_people >= 5 then 0 else 1 end,
+                month_start_date, department_code, case when way_people >= {{ fewest }} then 0 else 1 end,
                 person_key
             order by reception_id nulls last
         ) as person_rest_no
@@ -64,7 +66,7 @@ departments as (
         *,
         sum(case when person_rest_no = 1 and person_key is not null then 1 else 0 end) over (
             partition by
-                month_start_date, department_code, case when way_people >= 5 then 0 else 1 end
+                month_start_date, department_code, case when way_people >= {{ fewest }} then 0 else 1 end
         ) as rest_people
     from marked_departments
 
@@ -75,7 +77,7 @@ placed as (
 
     select
         *,
-        case when way_people >= 5 then 0 when rest_people >= 5 then 1 else 2 end as place
+        case when way_people >= {{ fewest }} then 0 when rest_people >= {{ fewest }} then 1 else 2 end as place
     from departments
 
 ),
@@ -150,6 +152,20 @@ final as (
         {% for name, condition in {
             'prescription_visits': "prescription_status = 'prescribed'",
             'injection_visits': "injection_status = 'injected'",
+        }.items() %}
+            -- several ways together may have it made by few, or by all but few
+            cast(
+                case
+                    {% for whom in [condition, 'not ' ~ condition] %}
+                        when
+                            count(distinct case when {{ whom }} then person_key end)
+                            between 1 and {{ fewest - 1 }} then null
+                    {% endfor %}
+                    else sum(case when {{ condition }} then 1 else 0 end)
+                end as {{ dbt.type_bigint() }}
+            ) as {{ name }},
+        {% endfor %}
+        {% for name, condition in {
             'paid_visits': "payment_status <> 'none'",
             'closed_visits': "revisit_status in ('none', 'revisited')",
             'revisited_visits': "revisit_status = 'revisited'",
@@ -167,7 +183,7 @@ final as (
     group by
         {{ (['month_start_date'] + told_dimensions) | join(',\n        ') }}
     -- a month with fewer people altogether isn't told yet
-    having count(distinct person_key) >= 5
+    having count(distinct person_key) >= {{ fewest }}
     window of_department as (partition by month_start_date, told_department_code)
 
 )
