@@ -325,15 +325,23 @@ def erase(
 
 @app.command()
 def export(
-    what: Annotated[str, typer.Argument(help="recommendations, ranking or audience.")],
+    what: Annotated[
+        str, typer.Argument(help="recommendations, ranking, audience or prescription_quality.")
+    ],
     to: Annotated[str, typer.Option(help="A folder, or postgresql://… of the app.")],
     where: Annotated[
         list[str] | None,
-        typer.Option(help="Of an audience: region=, born= or category=; may be repeated."),
+        typer.Option(
+            help="Of an audience: region=, born=, category=; of figures: region=, month=;"
+            " may be repeated."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Hands the app recommendations, the ranking or an audience; who withdrew is left out."""
+    """Hands the app recommendations, the ranking or an audience; who withdrew is left out.
+
+    And figures to whoever is outside the company: none of few people.
+    """
     from goodoc.export import ExportError, parse_rules, place_of
     from goodoc.export import export as export_rows
     from goodoc.load import writing

@@ -1,4 +1,5 @@
-"""Hands recommendations, the ranking or an audience to the app: versioned, whole or not at all.
+"""Hands recommendations, the ranking or an audience to the app, or figures to whoever is outside:
+versioned, whole or not at all.
 
 What has people in it is held against consent as it was last loaded, not as it was last built. A
 folder gets `<name>/<version>/` and the link `<name>/latest`, turned in one rename; a Postgres gets
@@ -26,18 +27,26 @@ from extract_load.loader.lock import LockedError, writer_lock
 from extract_load.loader.warehouse import Warehouse, WarehouseError
 from goodoc.build import red_marts
 from goodoc.load import record_access
+from goodoc.privacy import smallest_cells
 from goodoc.settings import Settings
 
-EXPORTS = ("recommendations", "ranking", "audience")
+EXPORTS = ("recommendations", "ranking", "audience", "prescription_quality")
 SCHEMA = "goodoc_export"
 LEAST_PEOPLE = 20
 CONSENT = "adults with marketing consent at export, none erased"
 _NO_PEOPLE = "no people in it"
+_FIGURES = "no people in it, no figure of fewer than {} people"
 _MEMBERS = "intermediate.int_marketing__recommendation_members"
 _MARTS = {
-    "recommendations": "fct_recommendations",
-    "ranking": "fct_event_product_ranking",
-    "audience": "fct_recommendations",
+    "recommendations": ("marketing", "fct_recommendations"),
+    "ranking": ("marketing", "fct_event_product_ranking"),
+    "audience": ("marketing", "fct_recommendations"),
+    "prescription_quality": ("prescription", "fct_prescription_quality_monthly"),
+}
+# By what an export may be narrowed, with an example of each.
+_RULES = {
+    "audience": {"region": "서울", "born": "1990-1999", "category": "피부"},
+    "prescription_quality": {"region": "서울", "month": "2026-06"},
 }
 _VERSION = re.compile(r"[0-9]{8}t[0-9]{6}z_[0-9a-f]{6}")
 _KEYWORDS = re.compile(r"\b(host|hostaddr|port|dbname|user|password)\s*=")
@@ -51,13 +60,15 @@ class ExportError(Exception):
 
 @dataclass(frozen=True)
 class Export:
-    """What is handed over: `rules` narrow an audience, by region, born or category."""
+    """What is handed over: `rules` narrow an audience or figures, as in {"region": ["서울"]}."""
 
     what: str
     rules: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def consent(self) -> str:
+        if self.what == "prescription_quality":
+            return _FIGURES.format(smallest_cells()["outside"])
         return _NO_PEOPLE if self.what == "ranking" else CONSENT
 
     def __str__(self) -> str:
@@ -80,14 +91,16 @@ def parse_rules(what: str, texts: Sequence[str]) -> Export:
     """From `key=value` texts, as in region=서울. Raises ExportError."""
     if what not in EXPORTS:
         raise ExportError(f"there is no export {what!r}: it must be one of {', '.join(EXPORTS)}")
-    if texts and what != "audience":
-        raise ExportError(f"--where narrows an audience, not {what}")
+    known = _RULES.get(what, {})
+    if texts and not known:
+        raise ExportError(f"--where narrows {' or '.join(_RULES)}, not {what}")
     rules: dict[str, list[str]] = {}
     for text in texts:
         key, equals, value = text.partition("=")
-        if key not in ("region", "born", "category") or not equals or not value.strip():
+        if key not in known or not equals or not value.strip():
+            examples = [f"{name}={example}" for name, example in known.items()]
             raise ExportError(
-                f"{text!r} is no rule: write region=서울, born=1990-1999 or category=피부"
+                f"{text!r} is no rule: write {', '.join(examples[:-1])} or {examples[-1]}"
             )
         rules.setdefault(key, []).append(value.strip())
     return Export(what, rules)
@@ -124,14 +137,14 @@ def export(
     """
     place = place_of(to)
     target: _Target = _Server(to) if "://" in to else _Folder(Path(place))
-    mart = _MARTS[wanted.what]
+    schema, mart = _MARTS[wanted.what]
     if why := red_marts(settings).get(mart):
         raise ExportError(f"nothing exported, the last build failed: {why}")
     version = f"{datetime.now(UTC):%Y%m%dt%H%M%Sz}_{uuid.uuid4().hex[:6]}"
     with target.held(wanted.what):
         with settings.open_warehouse(read_only=True) as warehouse:
-            if ("marketing", mart) not in warehouse.relations():
-                raise ExportError(f"marketing.{mart} isn't there: run `goodoc build` first")
+            if (schema, mart) not in warehouse.relations():
+                raise ExportError(f"{schema}.{mart} isn't there: run `goodoc build` first")
             query = _query(warehouse, wanted)
             ((total,),) = warehouse.query(f"select count(*) from ({query}) as counted")
             if wanted.what == "audience" and total < LEAST_PEOPLE:
@@ -160,6 +173,15 @@ def _query(warehouse: Warehouse, wanted: Export) -> str:
             "select event_product_id, as_of_date, sido_code, category, overall_rank, regional_rank"
             " from marketing.fct_event_product_ranking where is_on_sale"
         )
+    if wanted.what == "prescription_quality":
+        # rows of the mart, whatever they are narrowed by: two exports tell no more than it does
+        rules = [f" and {_rule(warehouse, *rule)}" for rule in wanted.rules.items()]
+        return (
+            "select month_start_date, area_level, area_code, sido_code, hospital_id, measure,"
+            " numerator, denominator, measure_value, is_suppressed, hospital_count"
+            " from prescription.fct_prescription_quality_monthly as m"
+            f" where audience = 'outside'{''.join(rules)}"
+        )
     consenting = (
         f" inner join {_MEMBERS} as m on m.member_key = r.member_key"
         " left join raw_ledger.erased_people as e on e.token = r.member_key where e.token is null"
@@ -184,16 +206,23 @@ def _rule(warehouse: Warehouse, key: str, values: list[str]) -> str:
         "born": f"select birth_year_band, 0 from {_MEMBERS} where birth_year_band = ?",
         "category": "select category, max(case when is_sensitive then 1 else 0 end)"
         " from core.dim_event_products where category = ? group by category",
+        "month": "select cast(month_start_date as {text}), 0"
+        " from prescription.fct_prescription_quality_monthly"
+        " where substring(cast(month_start_date as {text}), 1, 7) = ?".format(
+            text=warehouse.types["string"]
+        ),
     }[key]
     found = []
     for value in values:
         rows = warehouse.query(f"select distinct * from ({known}) as k", [value])
         if not rows or "'" in value or "\\" in value:
-            raise ExportError(f"nobody can be told apart by {key}={value}: there is no such {key}")
+            raise ExportError(f"nothing can be told apart by {key}={value}: there is no such {key}")
         if rows[0][1]:
             raise ExportError(f"{key}={value} is sensitive: no audience is made of it")
         found.append(f"'{rows[0][0]}'")
     listed = ", ".join(found)
+    if key == "month":
+        return f"m.month_start_date in ({', '.join(f'cast({day} as date)' for day in found)})"
     if key != "category":
         return f"m.{'sido_code' if key == 'region' else 'birth_year_band'} in ({listed})"
     return (

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
-from dbt.contracts.graph.nodes import ModelNode
+from dbt.contracts.graph.nodes import ColumnInfo, ModelNode
 
 from extract_load.loader.postgres_warehouse import (
     READER,
@@ -32,6 +32,7 @@ from goodoc.privacy import (
     RESTRICTED,
     is_restricted,
     is_to_the_hour,
+    privacy,
     published_columns,
     published_description,
     published_schema,
@@ -321,7 +322,7 @@ def _as_tables(target: BigQuery, marts: list[ModelNode]) -> list[PublishedMart]:
             copy = bigquery.Table(
                 f"{target.project}.raw_landing.publish_{mart.name}_{uuid.uuid4().hex[:8]}",
                 schema=[
-                    _described(field, published_description(columns[field.name]))
+                    _as_published(field, columns[field.name], mart)
                     for field in source.schema
                     if field.name in columns
                 ],
@@ -364,6 +365,9 @@ def _as_tables(target: BigQuery, marts: list[ModelNode]) -> list[PublishedMart]:
     return published
 
 
-def _described(field: "SchemaField", text: str) -> "SchemaField":
-    """The same field, which can't be changed, with another description."""
-    return type(field).from_api_repr(field.to_api_repr() | {"description": text})
+def _as_published(field: "SchemaField", column: ColumnInfo, mart: ModelNode) -> "SchemaField":
+    """A field, which can't be changed, as readers get it: counts of many people need no tag."""
+    as_json = field.to_api_repr() | {"description": published_description(column)}
+    if privacy(column) == "sensitive" and not is_restricted(mart):
+        as_json.pop("policyTags", None)
+    return type(field).from_api_repr(as_json)

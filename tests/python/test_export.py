@@ -67,6 +67,18 @@ def tables(text: str = "varchar", whole: str = "bigint", flag: str = "boolean") 
             " 7 as margin_krw"
             for n in (1, 2, 3)
         ],
+        "prescription.fct_prescription_quality_monthly": [
+            f"select cast('2026-0{month}-01' as date) as month_start_date, '{audience}'"
+            f" as audience, 'sido' as area_level, '{sido}' as area_code, '{sido}' as sido_code,"
+            f" cast(null as {whole}) as hospital_id, 'injection_rate' as measure,"
+            f" cast({told} as numeric) as numerator, cast({told} as numeric) as denominator,"
+            f" cast({told} as numeric) as measure_value,"
+            f" cast({'true' if told == 'null' else 'false'} as {flag}) as is_suppressed,"
+            f" cast(3 as {whole}) as hospital_count"
+            for audience, told in (("inside", "7"), ("outside", "null"))
+            for sido in ("110000", "210000")
+            for month in (5, 6)
+        ],
     }
     return {name: " union all ".join(parts) for name, parts in rows.items()}
 
@@ -229,15 +241,35 @@ def test_a_small_audience_is_refused_and_not_counted_out(small: Goodoc, app: Pat
     assert not (app / "audience" / "latest").exists()
 
 
+def test_figures_leave_the_company_as_they_are_told_outside(small: Goodoc, app: Path) -> None:
+    whole = send(small, "prescription_quality", app)
+    assert whole.consent == "no people in it, no figure of fewer than 11 people"
+    file = app / "prescription_quality" / "latest" / "prescription_quality.parquet"
+    rows = pq.read_table(file).to_pylist()
+    assert len(rows) == 4 and all(row["is_suppressed"] for row in rows)
+    assert not [row for row in rows if row["numerator"] or row["denominator"]]
+    # what an export is narrowed by picks rows and reckons nothing anew
+    send(small, "prescription_quality", app, "region=서울", "month=2026-06")
+    (row,) = pq.read_table(file).to_pylist()
+    assert row in rows and row["month_start_date"] == date(2026, 6, 1)
+
+
 @pytest.mark.parametrize(
     ("what", "rule", "to", "says"),
     [
+        ("prescription_quality", "month=2026-01", "", "there is no such month"),
+        ("prescription_quality", "born=1990-1999", "", "no rule: write region=서울 or month=2026"),
         ("members", "", "", "there is no export 'members': it must be one of recommendations"),
         ("audience", "region=평양", "", "there is no such region"),
         ("audience", "category=' or true", "", "there is no such category"),
         ("audience", "category=탈모", "", "is sensitive: no audience is made of it"),
         ("audience", "phone=1", "", "'phone=1' is no rule: write region="),
-        ("ranking", "region=서울", "", "--where narrows an audience"),
+        (
+            "ranking",
+            "region=서울",
+            "",
+            "--where narrows audience or prescription_quality, not ranking",
+        ),
         ("ranking", "", "mysql://u:hunter2@h/db", "mysql://h/db: --to is a folder or"),
         ("ranking", "", "/proc/nowhere", "can't write to /proc/nowhere"),
         ("ranking", "", "postgresql://u:hunter2@127.0.0.1:1/app", "Connection refused$"),
