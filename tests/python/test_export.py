@@ -268,7 +268,7 @@ def test_figures_leave_the_company_as_they_are_told_outside(small: Goodoc, app: 
             "ranking",
             "region=서울",
             "",
-            "--where narrows audience or prescription_quality, not ranking",
+            "--where narrows audience or prescription_quality",
         ),
         ("ranking", "", "mysql://u:hunter2@h/db", "mysql://h/db: --to is a folder or"),
         ("ranking", "", "/proc/nowhere", "can't write to /proc/nowhere"),
