@@ -3,6 +3,7 @@ and quarterly registry releases of institutions."""
 
 import csv
 import io
+import json
 from pathlib import Path
 
 import duckdb
@@ -52,10 +53,12 @@ def add_price_lists(con: duckdb.DuckDBPyConnection, world: World) -> None:
                 case when rnd('route', i) < 0.8 then 'A' when rnd('route', i) < 0.92 then 'B'
                     else 'C' end as route,
                 pick(['114', '217', '218', '222', '229', '232', '396', '618', '629', '141'],
-                    rnd('class', i)) as efficacy
+                    rnd('class', i)) as efficacy,
+                case when rnd('salt', i) < 0.3 then ' ' || pick(['hydrochloride', 'sodium',
+                    'maleate'], rnd('saltn', i)) else '' end as salt
             from range(1, 421) as r (i)
         ), described as (
-            select p.*, s.ingredient, s.korean, s.route, s.efficacy,
+            select p.*, s.ingredient, s.salt, s.korean, s.route, s.efficacy,
                 case s.route when 'A' then pick(['TB', 'TB', 'TB', 'CH', 'TR', 'SY'],
                     rnd('form', p.id)) when 'B' then 'IJ'
                     else pick(['CM', 'OS', 'LQ'], rnd('form', p.id)) end as form,
@@ -109,8 +112,14 @@ def add_price_lists(con: duckdb.DuckDBPyConnection, world: World) -> None:
                 || case when coalesce(sales, 0) > 0 then '홀딩스' else '' end as company,
             lpad((1000 + ingredient_no * 13)::varchar, 4, '0') || lpad(strength::varchar, 2, '0')
                 || route || form as ingredient_code,
-            ingredient || '   ' || strength * 10 || 'mg' as ingredient_name,
-            route, efficacy
+            ingredient || salt || '   ' || strength * 10 || 'mg' as ingredient_name,
+            route, efficacy, ingredient_no, ingredient, strength * 10 as strength_mg,
+            -- what acts against bacteria is of two classes, in which other things are as well
+            case when efficacy in ('618', '629') and rnd('bac', ingredient_no) < 0.8
+                then pick(['J01CA04', 'J01MA12', 'J01FA09', 'J01DD15'], rnd('atc', ingredient_no))
+                when efficacy in ('618', '629') then 'J02AC01'
+                else pick(['N02BE01', 'C09AA02', 'R05CB01', 'A02BC05', 'C10AA05', 'A10BA02'],
+                    rnd('atc', ingredient_no)) end as atc_code
         from coded
         """,
     )
@@ -185,6 +194,72 @@ def write_price_lists(
         tally.add(
             "dirt", "hira.drug_prices.code_leading_zero", sum(r[1].startswith("0") for r in rows)
         )
+
+
+def write_atc_codes(con: duckdb.DuckDBPyConnection, world: World, root: Path, tally: Tally) -> None:
+    """Write the mapping to ATC codes, as of the first list: not of all products, not all tidy."""
+    rows = run(
+        con,
+        f"""
+        select ingredient_code, drug_code, name,
+            case when rnd('atcd', product_id) < 0.03 then lower(atc_code) || ' ' else atc_code end,
+            ingredient
+        from drug_list
+        where month = '{months(world)[0]}' and rnd('atcm', product_id) >= 0.06 order by drug_code
+        """,
+    )
+    run(
+        con,
+        f"""
+        create table drug_atc as select drug_code, atc_code from drug_list
+        where month = '{months(world)[0]}' and rnd('atcm', product_id) >= 0.06
+        """,
+    )
+    header = ["주성분코드", "제품코드", "제품명", "ATC코드", "ATC코드명"]
+    write_bytes(root / f"atc_{months(world)[0]}.csv", _csv(header, rows).encode())
+    tally.add("rows", "hira.atc_codes", len(rows))
+    tally.add("dirt", "hira.atc_codes.lower_case", sum(row[3].islower() for row in rows))
+
+
+def write_drug_items(
+    con: duckdb.DuckDBPyConnection, world: World, root: Path, tally: Tally
+) -> None:
+    """Write answers of the open API about prices: products whose code changed, some twice.
+
+    A page of several rows, one of one row, which is no array, and two of none. Numbers have lost
+    their leading zeros.
+    """
+    run(
+        con,
+        """
+        create table drug_successor as
+        with chosen as (
+            select no, drug_code, name from drug_stable where no % 97 = 5
+        )
+        select drug_code as after, name,
+            substr(drug_code, 1, 8) || ((substr(drug_code, 9, 1)::int + 5) % 10) as before
+        from chosen
+        """,
+    )
+    items = []
+    for after, name, before in run(
+        con, "select after, name, before from drug_successor order by 1"
+    ):
+        items += [
+            {"mdsCd": int(before), "itmNm": name, "adtStaDd": "20250101", "chgBfMdsCd": "",
+             "chgAfMdsCd": int(after), "mxCprc": 100, "payTpNm": "급여"},
+            {"mdsCd": int(after), "itmNm": name, "adtStaDd": "20260101", "chgBfMdsCd": int(before),
+             "chgAfMdsCd": "", "mxCprc": 100, "payTpNm": "급여"},
+        ]  # fmt: skip
+    for page, found in enumerate((items[1:], items[0], None, "")):
+        body = {"numOfRows": 1000, "pageNo": page + 1, "totalCount": len(items)}
+        body["items"] = found if found in (None, "") else {"item": found}
+        answer = {"response": {"header": {"resultCode": "00"}, "body": body}}
+        text = json.dumps(answer, ensure_ascii=False)
+        write_bytes(root / f"drug_items_{page + 1}.json", text.encode())
+    tally.add("rows", "hira.drug_items", len(items))
+    lost = sum(len(str(item["mdsCd"])) < 9 for item in items)
+    tally.add("dirt", "hira.drug_items.code_lost_zero", lost)
 
 
 def write_registry(con: duckdb.DuckDBPyConnection, world: World, root: Path, tally: Tally) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from simulator import app_db, company, dirt, drugs, streams, truth
+from simulator import app_db, company, dirt, drugs, dur, streams, truth
 from simulator.files import Tally
 from simulator.media import apis, catalogue, drops
 from simulator.media.figures import Books, Figures
@@ -28,6 +28,7 @@ _FOLDERS = {
     "MARKETING_PLAN_DIR": "marketing_plan",
     "HIRA_DRUG_PRICE_DIR": "hira",
     "HIRA_REGISTRY_DIR": "hira_registry",
+    "MFDS_DUR_DIR": "mfds_dur",
 }
 _MORNINGS = 30  # of which the media's figures are in memory at a time
 # Folders of companies that were made when these media still dropped files.
@@ -138,6 +139,9 @@ def _make(con: duckdb.DuckDBPyConnection, out: Path, world: World, say: Progress
     say("reference data", 0.25)
     drugs.write_price_lists(con, world, out / "hira", tally)
     if world.is_founding:
+        drugs.write_atc_codes(con, world, out / "hira", tally)
+        drugs.write_drug_items(con, world, out / "hira", tally)
+        dur.write_lists(con, out / "mfds_dur", tally)
         drugs.write_registry(con, world, out / "hira_registry", tally)
     say("ads", 0.3)
     _write_drops(world, out, tally)

@@ -22,8 +22,9 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 def read_json_documents(file: File, table: Table, undeclared: set[str]) -> Iterator[pa.RecordBatch]:
     """The rows at the table's `rows`, else of the whole document; `_line` counts them from 1.
 
-    There may be an array of objects, one object, or null for no rows. Each row comes as the text
-    that stands in the file, so that numbers stay as they are. Raises ValueError.
+    There may be an array of objects, one object, or null or an empty text for no rows, also on the
+    way to `rows`. Each row comes as the text that stands in the file, so that numbers stay as they
+    are. Raises ValueError.
     """
     text = _text(file, table)
     path = tuple(table.rows.split(".")) if table.rows else ()
@@ -86,7 +87,7 @@ def _walk(
     value_at = at
     if not path or sign != "{":
         value, at = _value(text, at)
-        if value is None or (path and value == []):
+        if value is None or (path and value == []) or (whole and value == ""):
             return [], at
         if path or not isinstance(value, dict):
             where = ".".join(whole[: len(whole) - len(path)]) or "the document"

@@ -35,7 +35,7 @@ reception_changes as (
 
 persons as (
 
-    select * from {{ ref('int_booking_flow__persons') }}
+    select * from {{ ref('int_core__persons') }}
     where load_id > {{ seen }}
 
 ),

@@ -13,7 +13,7 @@ deliveries as (
 
 persons as (
 
-    select * from {{ ref('int_booking_flow__persons') }}
+    select * from {{ ref('int_core__persons') }}
 
 ),
 

@@ -6,7 +6,8 @@
     'app_db.campaigns_internal', 'app_db.erasure_requests', 'app_events.events',
     'clinic_devices.heartbeats', 'clinic_devices.crashes', 'clinic_devices.screens',
     'emr_links.ubcare_logs', 'emr_links.bit_logs', 'emr_links.eghis_logs',
-    'payments_pg.settlements', 'hira.drug_prices', 'hira_registry.hospitals',
+    'payments_pg.settlements', 'hira.drug_prices', 'hira.atc_codes', 'hira.drug_items',
+    'mfds_dur.rules', 'hira_registry.hospitals',
     'hira_registry.details', 'fx_ecos.rates', 'marketing_plan.accounts',
     'marketing_plan.budgets',
 ] %}

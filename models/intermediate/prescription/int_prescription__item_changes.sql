@@ -16,6 +16,12 @@ dur_checks as (
 
 ),
 
+persons as (
+
+    select * from {{ ref('int_core__persons') }}
+
+),
+
 price_list_loads as (
 
     select * from {{ ref('int_prescription__price_list_loads') }}
@@ -46,6 +52,15 @@ final as (
     from dur_checks
     inner join prescriptions
         on prescriptions.prescription_id = dur_checks.prescription_id
+
+    union all
+
+    select
+        prescriptions.issued_date,
+        persons.load_id
+    from persons
+    inner join prescriptions
+        on persons.member_key = prescriptions.member_key
 
     union all
 

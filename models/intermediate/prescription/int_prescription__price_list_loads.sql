@@ -29,15 +29,23 @@ lists as (
 
 ),
 
+-- which products are antibiotics is told of all days alike
+atc_loads as (
+
+    select max(load_id) as load_id from {{ ref('stg_hira__atc_codes') }}
+
+),
+
 -- A late list can split a version, which moves the start of what follows: every later day counts.
 final as (
 
     select
         issued_days.issued_date,
-        max(lists.load_id) as load_id
+        greatest(max(lists.load_id), coalesce(max(atc_loads.load_id), 0)) as load_id
     from issued_days
     inner join lists
         on lists.price_month <= issued_days.issued_date
+    cross join atc_loads
     group by issued_days.issued_date
 
 )

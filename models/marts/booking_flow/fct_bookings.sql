@@ -53,7 +53,7 @@ overlapping as (
 
 persons as (
 
-    select * from {{ ref('int_booking_flow__persons') }}
+    select * from {{ ref('int_core__persons') }}
 
 ),
 

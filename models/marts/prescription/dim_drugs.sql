@@ -25,6 +25,19 @@ efficacy_classes as (
 
 ),
 
+atc_codes as (
+
+    select * from {{ ref('stg_hira__atc_codes') }}
+    where is_latest
+
+),
+
+successors as (
+
+    select * from {{ ref('int_prescription__drug_successors') }}
+
+),
+
 lists as (
 
     select
@@ -94,7 +107,10 @@ final as (
         lists.next_price_month is null as is_current,
 
         substring(versions.drug_code, 1, 8) as drug_code8,
+        coalesce(successors.current_drug_code, versions.drug_code) as current_drug_code,
         prices.kd_code,
+        -- after 880 for Korea; the ninth digit is that of one package
+        case when length(prices.kd_code) = 13 then substring(prices.kd_code, 4, 8) end as kd_code8,
         prices.drug_name,
         prices.company_name,
         prices.pack_size,
@@ -110,7 +126,10 @@ final as (
         nullif(substring(prices.ingredient_code, 8, 2), '') as form_code,
         nullif(forms.form_name_ko, '') as form_name_ko,
         prices.efficacy_class_code,
-        nullif(efficacy_classes.efficacy_class_name_ko, '') as efficacy_class_name_ko
+        nullif(efficacy_classes.efficacy_class_name_ko, '') as efficacy_class_name_ko,
+        atc_codes.atc_code,
+        -- the efficacy class doesn't tell: 629 has fluconazole beside levofloxacin
+        coalesce(substring(atc_codes.atc_code, 1, 3) = 'J01', false) as is_antibiotic
     from versions
     inner join lists
         on lists.price_month = versions.last_price_month
@@ -124,6 +143,10 @@ final as (
         on forms.form_code = substring(prices.ingredient_code, 8, 2)
     left join efficacy_classes
         on efficacy_classes.efficacy_class_code = prices.efficacy_class_code
+    left join atc_codes
+        on versions.drug_code = atc_codes.drug_code
+    left join successors
+        on versions.drug_code = successors.drug_code
 
 )
 

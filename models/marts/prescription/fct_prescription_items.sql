@@ -24,6 +24,12 @@ drugs as (
 
 ),
 
+persons as (
+
+    select * from {{ ref('int_core__persons') }}
+
+),
+
 dur_checks as (
 
     select * from {{ ref('stg_app_db__dur_checks') }}
@@ -83,14 +89,17 @@ final as (
         measured.line_no,
         prescriptions.issued_date,
         prescriptions.member_key,
+        coalesce(persons.person_key, prescriptions.member_key) as person_key,
         prescriptions.hospital_id,
         prescriptions.doctor_id,
 
         measured.drug_code,
         drugs.valid_from as drug_valid_from,
         drugs.drug_code is null as is_unknown_drug,
+        drugs.ingredient_code,
         drugs.ingredient4,
         coalesce(drugs.route_code = 'B', false) as is_injection,
+        coalesce(drugs.is_antibiotic, false) as is_antibiotic,
 
         measured.dose_per_time,
         measured.times_per_day,
@@ -115,6 +124,7 @@ final as (
         greatest(
             measured.load_id,
             prescriptions.load_id,
+            coalesce(persons.load_id, 0),
             coalesce(alerts.load_id, 0),
             coalesce(price_list_loads.load_id, 0)
         ) as load_id
@@ -125,6 +135,8 @@ final as (
         on drugs.drug_code = measured.drug_code
         and drugs.valid_from <= prescriptions.issued_date
         and (drugs.valid_to > prescriptions.issued_date or drugs.valid_to is null)
+    left join persons
+        on prescriptions.member_key = persons.member_key
     left join alerts
         on alerts.prescription_id = measured.prescription_id
         and alerts.line_no = measured.line_no

@@ -31,6 +31,12 @@ dur_checks as (
 
 ),
 
+persons as (
+
+    select * from {{ ref('int_core__persons') }}
+
+),
+
 receptions as (
 
     select * from {{ ref('stg_app_db__receptions') }}
@@ -46,6 +52,7 @@ item_totals as (
         sum(case when is_unknown_drug then 1 else 0 end) as unknown_drug_item_count,
         count(amount_krw) as priced_item_count,
         max(case when is_injection then 1 else 0 end) as injection_mark,
+        max(case when is_antibiotic then 1 else 0 end) as antibiotic_mark,
         max(days_supply) as total_days_max,
         sum(amount_krw) as drug_cost_krw,
         max(load_id) as load_id
@@ -73,6 +80,7 @@ final as (
         prescriptions.issued_date,
         prescriptions.issue_no,
         prescriptions.member_key,
+        coalesce(persons.person_key, prescriptions.member_key) as person_key,
         prescriptions.hospital_id,
         prescriptions.doctor_id,
         prescriptions.reception_id,
@@ -111,6 +119,7 @@ final as (
             coalesce(item_totals.unknown_drug_item_count, 0) as {{ dbt.type_bigint() }}
         ) as unknown_drug_item_count,
         coalesce(item_totals.injection_mark, 0) = 1 as has_injection,
+        coalesce(item_totals.antibiotic_mark, 0) = 1 as has_antibiotic,
         item_totals.total_days_max,
         cast(coalesce(item_totals.drug_cost_krw, 0) as {{ dbt.type_bigint() }}) as drug_cost_krw,
 
@@ -121,6 +130,7 @@ final as (
             prescriptions.load_id,
             coalesce(item_totals.load_id, 0),
             coalesce(diagnoses.load_id, 0),
+            coalesce(persons.load_id, 0),
             coalesce(alerts.load_id, 0),
             coalesce(receptions.load_id, 0)
         ) as load_id
@@ -129,6 +139,8 @@ final as (
         on item_totals.prescription_id = prescriptions.prescription_id
     left join diagnoses
         on diagnoses.prescription_id = prescriptions.prescription_id
+    left join persons
+        on prescriptions.member_key = persons.member_key
     left join alerts
         on alerts.prescription_id = prescriptions.prescription_id
     left join receptions
