@@ -965,8 +965,9 @@ def _add_prescriptions(con: Connection, world: World) -> None:
         """
         insert into item
         with lines as (
-            select id, day, ended_at, unnest(range(1, 2 + floor(rnd('nl', id) * 5)::bigint))
-                as line_no
+            select id, day, ended_at, member_id, unnest(range(1, 2
+                + floor(rnd('nl', id) * 5)::bigint
+                + case when rnd('many', id) < 0.04 then 4 else 0 end)) as line_no
             from prescribing
         ), keyed as (
             select *, id * 16 + line_no as key,
@@ -987,7 +988,10 @@ def _add_prescriptions(con: Connection, world: World) -> None:
             case when rnd('cov', k.key) < 0.94 then 'Y' else 'N' end,
             k.day, plus(k.ended_at, 30), null
         from keyed as k
-        join drug_stable as s on s.no = 1 + floor(k.n * pow(rnd('drug', k.key), 1.8))::bigint
+        -- some people take one drug for years, which stands first whenever they come
+        join drug_stable as s on s.no = 1 + floor(k.n * pow(case
+            when k.line_no = 1 and rnd('years', k.member_id) < 0.3 then rnd('always', k.member_id)
+            else rnd('drug', k.key) end, 1.8))::bigint
         join drug_stable as s2 on s2.no = 1 + (s.no % k.n)
         order by k.id, k.line_no
         """,

@@ -2,7 +2,7 @@
 
 import duckdb
 
-from simulator import bookings, flows, reference, visits
+from simulator import bookings, flows, prescriptions, reference, visits
 from simulator.files import Tally
 from simulator.media import facts
 from simulator.world import World, literal, run, scalar
@@ -254,6 +254,7 @@ def tell(
     figures |= visits.figures(con)
     figures |= flows.figures(con)
     figures |= bookings.figures(con, world)
+    figures |= prescriptions.figures(con)
     figures |= tally.section("figures")
     dirt = tally.section("dirt") | facts.dirt()
     marked = " union all ".join(

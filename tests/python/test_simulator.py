@@ -155,7 +155,12 @@ def test_rows_are_those_delivered(company):
         counted[f"marketing_plan.{table}"] = len(
             _lines(out / "marketing_plan", f"{table}*.csv", header=True)
         )
-    counted["hira.drug_prices"] = len(_lines(out / "hira", "*.csv", header=True))
+    counted["hira.drug_prices"] = len(_lines(out / "hira", "prices_*.csv", header=True))
+    counted["hira.atc_codes"] = len(_lines(out / "hira", "atc_*.csv", header=True))
+    pages = [json.loads(file.read_text()) for file in (out / "hira").glob("drug_items_*.json")]
+    items = [(page["response"]["body"]["items"] or {}).get("item", []) for page in pages]
+    counted["hira.drug_items"] = sum(1 if isinstance(page, dict) else len(page) for page in items)
+    counted["mfds_dur.rules"] = len(_lines(out / "mfds_dur", "*.csv", "cp949", header=True))
     for table in ("hospitals", "details"):
         counted[f"hira_registry.{table}"] = sum(
             len(_lines(out / "hira_registry", f"{table}_{release}.csv", encoding, header=True))
