@@ -28,6 +28,7 @@ Privacy = Literal["none", "quasi", "sensitive", "pseudonym", "birth_year", "free
 _AS_IS = ("none", "quasi", "sensitive")
 _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 _DURATION = re.compile(r"^(\d+)([smhd])$")
+_PERIOD = re.compile(r"^(\d+)([dy])$")
 
 
 _SCALARS = {"str", "int", "float", "bool", "null", "timestamp"}
@@ -122,6 +123,27 @@ class Owner(_Strict):
     where: dict[Identifier, str] = Field(default_factory=dict)
 
 
+class Keep(_Strict):
+    """How long rows are kept: `days` after the day or instant in column `by`, `because` of what.
+
+    A row of table `of`, whose key stands in `column`, goes with that one at the latest.
+    """
+
+    days: Annotated[int, Field(alias="for", ge=1)]
+    by: Identifier
+    because: str
+    of: Identifier | None = None
+    column: Identifier | None = None
+
+    @field_validator("days", mode="before")
+    @classmethod
+    def _in_days(cls, value: object) -> object:
+        if isinstance(value, str) and (match := _PERIOD.match(value)):
+            # a year of 366 days: a day too long breaks no law, a day too short may
+            return int(match[1]) * {"d": 1, "y": 366}[match[2]]
+        raise ValueError(f"{value!r} is no period: write a number and d or y, as in 5y")
+
+
 def _owners(value: object) -> object:
     """`member_id`, or a list of such names and of maps like `{column: order_id, of: orders}`."""
     values = value if isinstance(value, list | tuple) else [value]
@@ -146,6 +168,11 @@ class Table(_Strict):
     # how old the last load may be before `goodoc status` says so
     fresh_within: Annotated[timedelta | None, BeforeValidator(_duration)] = None
     erase_by: Annotated[tuple[Owner, ...], BeforeValidator(_owners)] = ()
+    # rows that a law orders to keep stay when their person is erased, without the person
+    on_erasure: Literal["delete", "unlink"] = "delete"
+    keep: Keep | None = None
+    # the column that names people who ask to be erased
+    requests_erasure_of: Identifier | None = None
     # reader: rest
     endpoint: Endpoint | None = None
     # reader: singer; the table's name where it isn't this
@@ -197,13 +224,23 @@ class Table(_Strict):
         names = {column.name for column in self.columns if column.lands}
         owners = [name for owner in self.erase_by for name in (owner.column, *owner.where)]
         wanted = (*self.key, self.cursor, self.future, *self.unscanned, *self.optional, *owners)
+        wanted += (self.keep.by, self.keep.column) if self.keep else ()
+        wanted += (self.requests_erasure_of,)
         for name in (*wanted, *self.name_columns):
             if name is not None and name not in names:
                 raise ValueError(f"{name} is not among the columns that land")
         instants = {c.name for c in self.columns if c.type == "timestamp" and c.privacy in _AS_IS}
         if self.partition and self.partition not in instants:
             raise ValueError(f"partition: {self.partition} is no timestamp that lands as it is")
+        days = {c.name for c in self.columns if c.type in ("date", "timestamp")}
+        if self.keep and self.keep.by not in days:
+            raise ValueError(f"keep: {self.keep.by} is neither date nor timestamp")
         return self
+
+    @property
+    def owners(self) -> tuple[Owner, ...]:
+        """Whose rows go when their people are erased."""
+        return self.erase_by if self.on_erasure == "delete" else ()
 
     @property
     def name_columns(self) -> tuple[str, ...]:
@@ -280,6 +317,14 @@ class Source(_Strict):
                 source, _, parent = (owner.of or "").rpartition(".")
                 if owner.of and not source and not self._can_own(parent):
                     raise ValueError(f"table {name}: erase_by: {parent} has no key and erase_by")
+            if table.keep and table.keep.of:
+                parent = self.tables.get(table.keep.of)
+                if parent is None or parent.keep is None or len(parent.key) != 1:
+                    raise ValueError(
+                        f"table {name}: keep: {table.keep.of} has no period or no key of one column"
+                    )
+                if table.keep.column is None:
+                    raise ValueError(f"table {name}: keep: say which column holds the key")
         return self
 
     def _ancestors(self, table: "Table") -> list[str]:
@@ -292,7 +337,7 @@ class Source(_Strict):
 
     def _can_own(self, name: str) -> bool:
         table = self.tables.get(name)
-        return table is not None and bool(table.erase_by) and self.identity(table) == "key"
+        return table is not None and bool(table.owners) and self.identity(table) == "key"
 
     @property
     def schema_name(self) -> str:

@@ -292,8 +292,12 @@ def run(names: Names = None, as_json: AsJson = False) -> None:
 @app.command()
 def erase(
     members: Annotated[
-        list[str], typer.Option("--member", help="A member's id at the source; may be repeated.")
-    ],
+        list[str] | None,
+        typer.Option("--member", help="A member's id at the source; may be repeated."),
+    ] = None,
+    requested: Annotated[
+        bool, typer.Option("--requested", help="Whoever asks for it in what was loaded.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Erases people everywhere, and keeps them out of later loads. Can't be undone."""
@@ -302,25 +306,69 @@ def erase(
     from goodoc.load import writing
     from goodoc.publish import PublishError
 
+    if not (members or requested):
+        raise Refused("whom? Say --member ID, or --requested")
     settings, sources = _settings_and_sources()
-    people = f"{len(members)} {'person' if len(members) == 1 else 'people'}"
+    people = [f"{len(members)} {'person' if len(members) == 1 else 'people'}"] if members else []
+    people += ["whoever asks for it"] if requested else []
     try:
-        with writing(settings, "goodoc erase", people, show.say) as access:
+        with writing(settings, "goodoc erase", " and ".join(people), show.say) as access:
             with show.BuildProgress() as progress:
-                report = erase_people(settings, sources, members, progress)
-            access.outcome = "done" if report.built.green else "failed"
+                report = erase_people(settings, sources, members or (), requested, progress)
+            if report.built and not report.built.green:
+                access.outcome = "failed"
     except (BuildError, PublishError) as error:
         raise Refused(f"raw is free of them, the published copy is not: {error}") from None
+    built = report.built
     if as_json:
-        show.print_json({"rows": report.rows, "build": vars(report.built)})
+        show.print_json(
+            {"people": report.people, "rows": report.rows, "build": built and vars(built)}
+        )
+    elif built:
+        show.out.print(f"{report.people:,} people: {report.rows:,} rows erased from raw")
+        show.build(built, False)
     else:
-        show.out.print(f"{people}: {report.rows:,} rows erased from raw")
-        show.build(report.built, False)
-    if not report.built.green:
+        show.out.print("nobody asks to be erased")
+    _refuse_red(built)
+
+
+def _refuse_red(built: Any) -> None:
+    if built and not built.green:
         raise Refused(
             "raw is free of them, the published copy is not: mend the build, then"
             " `goodoc build --full-refresh` and `goodoc publish`"
         )
+
+
+@app.command()
+def expire(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would go.")] = False,
+    most: Annotated[
+        bool, typer.Option("--most", help="Also where most of a table would go.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Drops what is past its table's period of retention, everywhere, and keeps it out."""
+    from goodoc.build import BuildError
+    from goodoc.expire import ExpireError
+    from goodoc.expire import expire as drop_expired
+    from goodoc.load import writing
+    from goodoc.publish import PublishError
+
+    settings, sources = _settings_and_sources()
+    try:
+        scope = "a trial" if dry_run else "rows past their period"
+        with writing(settings, "goodoc expire", scope, show.say) as access:
+            with show.BuildProgress() as progress:
+                report = drop_expired(settings, sources, dry_run, most, progress)
+            if report.built and not report.built.green:
+                access.outcome = "failed"
+    except ExpireError as error:
+        raise Refused(str(error)) from None
+    except (BuildError, PublishError) as error:
+        raise Refused(f"raw is free of them, the published copy is not: {error}") from None
+    show.expiries(report, dry_run, as_json)
+    _refuse_red(report.built)
 
 
 @app.command()

@@ -189,6 +189,31 @@ def build(report: Any, as_json: bool) -> None:
         err.print(f"goodoc: {failure}", markup=False, soft_wrap=True)
 
 
+def expiries(report: Any, is_trial: bool, as_json: bool) -> None:
+    """What each table dropped because its period is over."""
+    if as_json:
+        print_json(
+            {
+                "expiries": [vars(expiry) for expiry in report.expiries],
+                "kept_for_good": report.kept_for_good,
+                "build": report.built and vars(report.built),
+            }
+        )
+        return
+    dropped = ">would go" if is_trial else ">dropped"
+    rows = grid("table", ">days", "because of", "from before", dropped, ">kept", "oldest day left")
+    for each in report.expiries:
+        rows.add_row(
+            f"{each.source}.{each.table}", number(each.period_days), each.because,
+            str(each.cutoff), number(each.dropped), number(each.kept), str(each.oldest or ""),
+        )  # fmt: skip
+    out.print(rows)
+    out.print(
+        f"{report.dropped:,} rows {'would go' if is_trial else 'dropped'};"
+        f" {len(report.kept_for_good)} tables have no period and keep everything"
+    )
+
+
 def marts(settings: Settings, published: list[Any]) -> None:
     """Published marts, and where they are."""
     rows = grid("mart", "model", ">rows")

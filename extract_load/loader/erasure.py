@@ -21,7 +21,7 @@ def belongs_to_erased(
 ) -> str:
     """SQL condition: relation `row` holds a row of somebody who was erased."""
     found = []
-    for owner in table.erase_by:
+    for owner in table.owners:
         column = f"{row}.{dialect.quote(owner.column)}"
         if owner.of is None:
             belongs = f"{column} in (select token from raw_ledger.erased_people)"
@@ -70,12 +70,13 @@ def erasure(dialect: Dialect, sources: Sequence[Source], run_id: str, at: dateti
                 f" where {dialect.quote(name)} in (select token from raw_ledger.erased_people)"
                 for name in mentions(table)
             ]
-    return [*statements, *dialect.dropped(temporary)]
+    return [*statements, *unname_rejected(), *dialect.dropped(temporary)]
 
 
 def mentions(table: Table) -> list[str]:
-    """Columns that may name a person whose row it isn't, as a child's row names a guardian."""
-    owners = {owner.column for owner in table.erase_by if owner.of is None}
+    """Columns that may name a person whose row it isn't, as a child's row names a guardian, or with
+    whom it doesn't go, as a payment that has to be kept."""
+    owners = {owner.column for owner in table.owners if owner.of is None}
     return [
         column.name
         for column in table.landed
@@ -142,7 +143,7 @@ def keep_out_rejected(source: Source, table: Table, rejected: str, at: datetime)
     a relation of the table's rows in it: JSON texts, pseudonyms and keys among them.
     """
     found = []
-    for owner in table.erase_by:
+    for owner in table.owners:
         if owner.of is None:
             found.append(
                 f"select q.quarantine_id from {rejected} as q"
@@ -168,6 +169,21 @@ def keep_out_rejected(source: Source, table: Table, rejected: str, at: datetime)
     ]
 
 
+def unname_rejected() -> list[str]:
+    """Statements that take the pseudonyms of people who were erased out of other rejected rows: up
+    to two of each."""
+    named = (
+        "select q.quarantine_id, min(e.token) as token from raw_ledger.quarantine as q"
+        " cross join raw_ledger.erased_people as e where strpos(q.masked_row, e.token) > 0"
+        " group by q.quarantine_id"
+    )
+    return [
+        f"merge into raw_ledger.quarantine as q using ({named}) as n"
+        " on q.quarantine_id = n.quarantine_id"
+        " when matched then update set masked_row = replace(q.masked_row, n.token, '')"
+    ] * 2
+
+
 def _parent(source: Source, owner: Owner) -> tuple[str, str]:
     name, _, table = (owner.of or "").rpartition(".")
     return name or source.source, table
@@ -179,14 +195,14 @@ def _owners_first(sources: Iterable[Source]) -> Sequence[tuple[Source, Table]]:
         (source.source, table.name): (source, table)
         for source in sources
         for table in source.tables.values()
-        if table.erase_by
+        if table.owners
     }
     ordered: list[tuple[Source, Table]] = []
     while waiting:
         free = {
             name: (source, table)
             for name, (source, table) in waiting.items()
-            if not any(_parent(source, o) in waiting for o in table.erase_by if o.of)
+            if not any(_parent(source, o) in waiting for o in table.owners if o.of)
         }
         # tables that own each other: any order is as good
         for name, pair in (free or dict(waiting)).items():

@@ -17,7 +17,9 @@ from extract_load.loader.erasure import (
     keep_out_rejected,
     mentions,
     note_erased_rows,
+    unname_rejected,
 )
+from extract_load.loader.expiry import past
 from extract_load.loader.relations import Relation
 from extract_load.readers.files.file import File
 
@@ -56,6 +58,7 @@ class Move:
     load_id: int
     overlapping: bool  # whether any landed row can meet one that is already in raw
     any_erased: bool  # whether anybody was ever erased
+    expired_before: datetime | None  # rows from before then were dropped, and stay so
     repeats: bool = False  # whether a key is in the slice more than once, where that decides
 
     def __init__(self, dialect: Dialect, load: Load, raw: Relation, staged: Mapping[str, str]):
@@ -79,7 +82,8 @@ class Move:
         else:
             met = f"select 1 from {self.raw}"
         erased = "exists (select 1 from raw_ledger.erased_people)"
-        return f"select {self._last_load_id} + 1, exists ({met}), {erased}"
+        expired = f"(select max(cutoff_at) from raw_ledger.expiries where {self.mine})"
+        return f"select {self._last_load_id} + 1, exists ({met}), {erased}, {expired}"
 
     @property
     def repetition(self) -> str | None:
@@ -159,8 +163,12 @@ class Move:
     @property
     def _decides(self) -> bool:
         """Whether there is anything to decide: else each accepted row is new."""
-        erases = self.any_erased and bool(self.table.erase_by)
-        return self.overlapping or self.repeats or erases
+        erases = self.any_erased and bool(self.table.owners)
+        return self.overlapping or self.repeats or erases or self._expires
+
+    @property
+    def _expires(self) -> bool:
+        return self.table.keep is not None and self.expired_before is not None
 
     @property
     def _incoming(self) -> str:
@@ -178,7 +186,7 @@ class Move:
         return f"select {typed}, _key, {more} from {self.staged['landed']} where {where}"
 
     def _decide(self) -> list[str]:
-        """What becomes of each accepted row: new, changed, suppressed or erased."""
+        """What becomes of each accepted row: new, changed, suppressed, erased or expired."""
         if not self._decides:
             return []
         cursor = self.table.cursor
@@ -208,7 +216,10 @@ class Move:
                 end"""
             met = f"left join ({self._present()}) as r on {self._matches('b', 'r')}"
         first = "when b._copy > 1 then 'suppressed'"
-        if self.any_erased and self.table.erase_by:
+        if self._expires:
+            is_past = past(self.dialect, self.table, self.expired_before, "b")
+            first += f" when {is_past} then 'expired'"
+        if self.any_erased and self.table.owners:
             owned = belongs_to_erased(self.dialect, self.source, self.table, "b", self.types)
             first += f" when {owned} then 'erased'"
         return [
@@ -319,10 +330,12 @@ class Move:
 
     def _keep_out_erased(self) -> list[str]:
         """Whoever was erased stays so: their rows' keys are noted, their rejected rows go."""
-        if not (self.any_erased and self.table.erase_by):
+        if not (self.any_erased and (self.table.owners or self.table.has_pseudonyms)):
             return []
+        if not self.table.owners:
+            return unname_rejected()
         at = self.load.extracted_at
-        statements = keep_out_rejected(self.source, self.table, "rejected", at)
+        statements = keep_out_rejected(self.source, self.table, "rejected", at) + unname_rejected()
         if self.source.identity(self.table) == "key":
             rows = "(select distinct _key as row_key from incoming where _decision = 'erased')"
             statements.append(note_erased_rows(self.source, self.table, rows, at))

@@ -76,6 +76,11 @@ LEDGER_TABLES = (
         "erased_rows", "source table_name row_key",
         **_TABLE, row_key="string", erased_at="timestamp",
     ),
+    # before when rows of a table are past their period, and gone
+    _ledger(
+        "expiries", "",
+        **_TABLE, cutoff_at="timestamp", expired_at="timestamp", row_count="bigint",
+    ),
     # who had what done to which data; only ever added to
     _ledger(
         "access_log", "",

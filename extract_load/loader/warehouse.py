@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import astuple, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import pyarrow as pa
 from extract_load.declaration import Source, Table
 from extract_load.loader.dialect import Dialect, instant
 from extract_load.loader.erasure import erasure, linked_people
+from extract_load.loader.expiry import Expiry, counted, cutoff_of, expiry, midnight
 from extract_load.loader.move import Load, Move
 from extract_load.loader.relations import LEDGER, LEDGER_TABLES, Relation, raw_relation
 from extract_load.readers.files.file import File
@@ -268,6 +269,38 @@ class Warehouse(Dialect, ABC):
             ((rows,),) = self.transact([note, *erasure(self, sources, run_id, at)], gone)
         return int(rows)
 
+    def erasure_requests(self, sources: Iterable[Source]) -> list[str]:
+        """Pseudonyms of people who ask to be erased; who was erased isn't named any more."""
+        found: set[str] = set()
+        for source in sources:
+            for table in source.tables.values():
+                if table.requests_erasure_of:
+                    raw = self.name(source.schema_name, table.name)
+                    column = self.quote(table.requests_erasure_of)
+                    rows = self.query(f"select distinct {column} from {raw} where {column} <> ''")
+                    found |= {token for (token,) in rows}
+        return sorted(found)
+
+    def expire(
+        self, source: Source, table: Table, today: date, run_id: str, is_trial: bool = False
+    ) -> Expiry:
+        """Drops the rows of a table that are past its period on a Korean day, in one transaction;
+        loads keep them out from then on. A trial only counts them."""
+        cutoff = cutoff_of(table, today)
+        cutoff_at = midnight(cutoff)
+        ((dropped, kept, oldest),) = self.query(counted(self, source, table, cutoff_at))
+        if not is_trial:
+            at = datetime.now(UTC).replace(tzinfo=None)
+            statements = expiry(self, source, table, cutoff_at, run_id, at)
+            self.transact(statements, "select 1")
+        if isinstance(oldest, datetime):
+            oldest = (oldest.replace(tzinfo=None) + timedelta(hours=9)).date()
+        keep = table.keep
+        return Expiry(
+            source.source, table.name, keep.days, keep.because, cutoff,
+            int(dropped), int(kept), oldest,
+        )  # fmt: skip
+
     def sweep(self, sources: Sequence[Source], run_id: str, at: datetime) -> None:
         """Erases once more, where a load since `at` met rows of people who were erased: what these
         own may have come in before them."""
@@ -285,7 +318,8 @@ class Warehouse(Dialect, ABC):
             inputs["landed_state"] = pa.table({"state": [load.state]})
         with self.staged(inputs) as relations:
             move = Move(self, load, raw_relation(load.source, load.table), relations)
-            ((move.load_id, move.overlapping, move.any_erased),) = self.query(move.question)
+            (answer,) = self.query(move.question)
+            move.load_id, move.overlapping, move.any_erased, move.expired_before = answer
             if move.repetition:
                 ((move.repeats,),) = self.query(move.repetition)
             (counts,) = self.transact(move.statements(), move.counts)

@@ -41,6 +41,15 @@ SHOP = """\
           from_id: bigint pseudonym
           to_id: bigint pseudonym
           updated_at: timestamp none
+      payments:
+        description: One row is a payment.
+        erase_by: member_id
+        on_erasure: unlink
+        columns:
+          id: bigint none
+          member_id: bigint pseudonym
+          amount: bigint none
+          updated_at: timestamp none
       orders:
         description: One row is an order.
         history: true
@@ -82,6 +91,9 @@ def shop_lab(lab: Lab) -> Lab:
             create table merges (id integer primary key, from_id, to_id, updated_at);
             create table orders (id integer primary key, member_id, amount, updated_at);
             create table items (id integer primary key, order_id, price, updated_at);
+            create table payments (id integer primary key, member_id, amount, updated_at);
+            insert into payments values
+                (1, 1, 100, '{EARLY}'), (2, 2, 200, '{EARLY}'), (3, 2, 'x', '{EARLY}');
             insert into members values
                 (1, 'a', 2, '{EARLY}'), (2, 'b', null, '{EARLY}'), (3, 'c', null, '{EARLY}');
             insert into merges values (1, 3, 2, '{EARLY}');
@@ -130,6 +142,7 @@ def tokens_anywhere(lab: Lab, member: int) -> list[str]:
         "raw_shop.members": "concat(id, guardian_id)", "raw_shop.orders": "member_id",
         "raw_shop.merges": "from_id || to_id",
         "raw_drops.events": "member_id", "raw_ledger.quarantine": "masked_row",
+        "raw_shop.payments": "member_id",
     }  # fmt: skip
     return [
         table
@@ -142,14 +155,14 @@ def test_a_person_goes_with_all_their_accounts_and_whatever_their_rows_own(shop_
     lab = shop_lab
     assert left(lab) == {
         "members": [1, 1, 1], "orders": [10, 20, 30], "items": [100, 200, 300],
-        "events": ["lead20", "lead30", "order10", "order20"], "quarantine": [4],
+        "events": ["lead20", "lead30", "order10", "order20"], "quarantine": [5],
     }  # fmt: skip
     rows = erase(lab, 2)
     assert rows == 2 + 1 + 2 + 2 + 2
     assert left(lab) == {
         # lead 20 is no order: the same number, another thing
         "members": [1], "orders": [10], "items": [100], "events": ["lead20", "order10"],
-        "quarantine": [1],
+        "quarantine": [2],
     }  # fmt: skip
     assert tokens_anywhere(lab, 2) == tokens_anywhere(lab, 3) == []
     assert lab.ledger_balances()
@@ -183,6 +196,26 @@ def test_no_load_brings_an_erased_person_back(shop_lab: Lab) -> None:
     assert lab.ledger_balances()
 
 
+@on_engines("duckdb", "postgres", "bigquery")
+def test_what_a_law_keeps_stays_without_the_person(shop_lab: Lab) -> None:
+    lab = shop_lab
+    key = {member: KEY.token(str(member)) for member in (1, 2)}
+    payments = "select id, member_id, amount from raw_shop.payments order by id"
+    assert lab.query(payments) == [(1, key[1], 100), (2, key[2], 200)]
+    erase(lab, 2)
+    assert lab.query(payments) == [(1, key[1], 100), (2, None, 200)]
+    with sqlite3.connect(lab.database) as connection:
+        connection.execute(f"insert into payments values (4, 2, 400, '{LATER}')")
+        connection.execute(f"insert into payments values (5, 2, 'y', '{LATER}')")
+    assert not lab.load(replay=[("shop", "payments")]).failed
+    assert lab.query(payments) == [(1, key[1], 100), (2, None, 200), (4, None, 400)]
+    # rejected rows stay as well
+    rejected = "select count(*) from raw_ledger.quarantine where table_name = 'payments'"
+    assert lab.query(rejected) == [(2,)]
+    assert tokens_anywhere(lab, 2) == []
+    assert lab.ledger_balances()
+
+
 def test_erasing_twice_is_erasing_once(shop_lab: Lab) -> None:
     assert erase(shop_lab, 2) > 0
     before = left(shop_lab)
@@ -196,7 +229,7 @@ def test_a_person_goes_on_bigquery(shop_lab: Lab) -> None:
     assert not shop_lab.load(replay=[("shop", "orders"), ("drops", "events")]).failed
     assert left(shop_lab) == {
         "members": [1], "orders": [10], "items": [100], "events": ["lead20", "order10"],
-        "quarantine": [1],
+        "quarantine": [2],
     }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -241,10 +242,25 @@ def test_a_person_erased_is_gone_from_the_warehouse_and_the_published_copy_for_g
     member, token = next((m, t) for m, t in sorted(tokens.items()) if t in seen)
     assert {"raw_app_db.prescriptions", "raw_app_events.events"} <= places(running, token)
 
-    result = running("erase", "--member", str(member))
+    # somebody else asks for it
+    asking = max(int(each) for each, other in tokens.items() if other in seen and other != token)
+    with sqlite3.connect(company / "app_db" / "app.sqlite") as connection:
+        connection.execute("delete from erasure_requests")
+        connection.execute(
+            "insert into erasure_requests (id, member_id, requested_at)"
+            " select 1, ?, max(created_at) from bookings",
+            [asking],
+        )
+    assert running("load", "app_db").returncode == 0
+    refused = running("erase")
+    assert refused.returncode == 1 and "whom? Say --member ID, or --requested" in refused.stderr
+    result = running("erase", "--member", str(member), "--requested", "--json")
     assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["people"] == 2
     ledger = {"raw_ledger.erased_people", "raw_ledger.erased_rows"}
-    assert places(running, token) == ledger
+    assert places(running, token) == places(running, tokens[str(asking)]) == ledger
+    nobody = running("erase", "--requested")
+    assert "nobody asks to be erased" in nobody.stdout
     assert len(list((running.home / "releases").iterdir())) == 1
 
     # neither the next day nor everything read again brings them back
@@ -254,6 +270,37 @@ def test_a_person_erased_is_gone_from_the_warehouse_and_the_published_copy_for_g
     assert report.returncode == 0, report.stderr
     assert json.loads(report.stdout)["unaccounted_rows"] == 0
     assert places(running, token) == ledger
+
+
+def test_what_is_past_its_period_is_gone_everywhere_and_for_good(running: Goodoc) -> None:
+    oldest = "select min(issued_date) from {}"
+    raw, mart = "raw_app_db.prescriptions", "prescription.fct_prescriptions"
+    (before,) = running.query(oldest.format(raw))
+    two_years_on = {"GOODOC_TODAY": "2028-06-16"}
+    trial = running("expire", "--dry-run", **two_years_on)
+    assert trial.returncode == 0 and "rows would go" in trial.stdout, trial.stderr
+    refused = running("expire", "--json", **two_years_on)
+    assert refused.returncode == 1 and "if 2028-06-16 is the day, say --most" in refused.stderr
+    assert running.query(oldest.format(raw)) == [before]
+
+    done = running("expire", "--most", "--json", **two_years_on)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["build"]["failures"] == [] and "app_db.members" in report["kept_for_good"]
+    cutoff = date(2026, 6, 15)
+    assert before < (cutoff,)
+    for table in (raw, mart):
+        assert running.query(oldest.format(table)) >= [(cutoff,)], table
+    assert running.query(oldest.format("restricted.fct_prescriptions"), RESTRICTED) >= [(cutoff,)]
+    assert len(list((running.home / "releases").iterdir())) == 1
+    for each in report["expiries"]:
+        assert not each["oldest"] or each["oldest"] >= each["cutoff"], each
+    rows = running.query(f"select count(*) from {raw}")
+
+    assert running("load", "--since", "2026-01-01").returncode == 0
+    assert running.query(f"select count(*) from {raw}") == rows
+    status = running("status", "--json")
+    assert not sum(table["unaccounted"] or 0 for table in json.loads(status.stdout)["tables"])
 
 
 def places(goodoc: Goodoc, token: str) -> set[str]:

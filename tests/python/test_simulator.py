@@ -480,7 +480,7 @@ def test_stand_in_sees_the_next_day(tmp_path):
 def test_prescription_amount_by_the_lists(company):
     out, truth = company
     lists = {}
-    for path in sorted((out / "hira").glob("*.csv")):
+    for path in sorted((out / "hira").glob("prices_*.csv")):
         rows = csv.DictReader(io.StringIO(path.read_bytes().decode(), newline=""))
         lists[path.stem[-7:]] = {row["제품코드"]: row["상한금액"] for row in rows}
     total, unknown = Decimal(0), 0
