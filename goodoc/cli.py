@@ -462,6 +462,65 @@ def status(as_json: AsJson = False) -> None:
     )
 
 
+@app.command()
+def extract(
+    mart: Annotated[str, typer.Argument(help="A restricted mart, as in fct_prescriptions.")],
+    to: Annotated[Path, typer.Option(help="A Parquet file.")],
+    reason: Annotated[str, typer.Option(help="What for; goes on record.")],
+    outside: Annotated[
+        bool, typer.Option("--outside", help="For outside the company: larger groups.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Hands people's rows to somebody with clearance: no pseudonyms, nobody alone in a group."""
+    from goodoc.build import BuildError
+    from goodoc.extract import ExtractError
+    from goodoc.extract import extract as extract_rows
+    from goodoc.load import writing
+
+    settings = from_environment()
+    try:
+        with writing(settings, f"goodoc extract {mart}", reason, show.say), show.bar() as bar:
+            task = bar.add_task(mart, total=1.0)
+            report = extract_rows(
+                settings,
+                mart,
+                to.absolute(),
+                reason,
+                "outside" if outside else "inside",
+                lambda done, total: bar.update(task, completed=done, total=max(total, 1)),
+            )
+    except (BuildError, ExtractError) as error:
+        raise Refused(str(error)) from None
+    if as_json:
+        show.print_json(vars(report))
+        return
+    show.out.print(
+        f"{report.rows:,} of {report.total:,} rows → {report.place}; each group has"
+        f" {report.smallest_group} people or more, {report.generalised:,} rows are told without"
+        " their district",
+        soft_wrap=True,
+    )
+
+
+@app.command()
+def privacy(as_json: AsJson = False) -> None:
+    """Writes the privacy catalogue: each column, its class, who may read it, how long it stays."""
+    from goodoc.build import BuildError
+    from goodoc.catalogue import write_catalogue
+
+    settings, sources = _settings_and_sources()
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        file = write_catalogue(settings, sources)
+    except BuildError as error:
+        raise Refused(str(error)) from None
+    if as_json:
+        show.print_json({"file": str(file)})
+    else:
+        show.out.print(f"open {file}", soft_wrap=True)
+
+
 @app.command("access")
 def access_log(
     limit: Annotated[int, typer.Option(min=1, help="At most so many records.")] = 50,

@@ -149,8 +149,8 @@ def export(
             ((total,),) = warehouse.query(f"select count(*) from ({query}) as counted")
             if wanted.what == "audience" and total < LEAST_PEOPLE:
                 raise ExportError(f"fewer than {LEAST_PEOPLE} people fit: nothing exported")
-            with _opened(warehouse, query) as reader:
-                rows = _counted(reader, int(total), progress or (lambda done, of: None))
+            with open_rows(warehouse, query) as reader:
+                rows = in_plain_types(reader, int(total), progress or (lambda done, of: None))
                 written = target.write(wanted, version, rows)
         # on record before anybody can read it, whatever happens after
         record_access(
@@ -233,7 +233,7 @@ def _rule(warehouse: Warehouse, key: str, values: list[str]) -> str:
 
 
 @contextmanager
-def _opened(warehouse: Warehouse, query: str) -> Iterator[pa.RecordBatchReader]:
+def open_rows(warehouse: Warehouse, query: str) -> Iterator[pa.RecordBatchReader]:
     """The rows of a query in batches, so that memory stays bounded."""
     if hasattr(warehouse, "client"):  # BigQuery
         rows = warehouse.client.query(query).result(page_size=_BATCH)
@@ -253,10 +253,10 @@ def _opened(warehouse: Warehouse, query: str) -> Iterator[pa.RecordBatchReader]:
         yield cursor.fetch_record_batch()
 
 
-def _counted(
+def in_plain_types(
     reader: pa.RecordBatchReader, total: int, progress: Callable[[int, int], None]
 ) -> pa.RecordBatchReader:
-    """The same rows in the same types from every engine."""
+    """The same rows in the same types from every engine; `progress(rows, of all)` as they pass."""
     schema = pa.schema([pa.field(each.name, _plain(each)) for each in reader.schema])
 
     def batches() -> Iterator[pa.RecordBatch]:

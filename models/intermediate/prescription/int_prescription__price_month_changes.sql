@@ -20,7 +20,7 @@ loads as (
 
 ),
 
-following as (
+followed as (
 
     select
         price_month,
@@ -35,7 +35,7 @@ final as (
     select
         price_month as month_start_date,
         load_id
-    from following
+    from followed
 
     union all
 
@@ -43,7 +43,7 @@ final as (
     select
         next_price_month as month_start_date,
         load_id
-    from following
+    from followed
     where next_price_month is not null
 
     union all
