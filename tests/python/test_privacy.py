@@ -1,4 +1,4 @@
-"""What the house promises about people, held against a built company, and each promise broken once."""
+"""What the house promises about people, held against a built company; each promise broken once."""
 
 import hashlib
 import json
