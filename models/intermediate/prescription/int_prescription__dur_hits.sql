@@ -61,8 +61,7 @@ line_ingredients as (
 
 ),
 
--- one ingredient by itself, and the years that the member may have on that day: of a birth date the
--- warehouse has the year
+-- of a birth date the warehouse has the year: on that day the member has these years, or one less
 alone as (
 
     select
@@ -93,8 +92,7 @@ limits as (
     from alone
     inner join rules
         on alone.ingredient_name = rules.ingredient_name
-    where
-        (rules.dur_category = 'elderly' and alone.most_years >= 65)
+    where (rules.dur_category = 'elderly' and alone.most_years >= 65)
         or (
             rules.dur_category = 'age'
             and alone.most_years - 1 < rules.age_below
@@ -177,7 +175,7 @@ final as (
         line_no,
         dur_category,
         drug_code,
-        '' as counterpart_drug_code,
+        cast(null as {{ dbt.type_string() }}) as counterpart_drug_code,
         false as is_across_prescriptions,
         is_certain,
         load_id

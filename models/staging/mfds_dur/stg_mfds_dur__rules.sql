@@ -14,8 +14,8 @@ with source as (
         case
             when trim(max_daily_dose) like '%mg' and trim(max_daily_dose) not like '%/%'
                 then replace(
-                    {{ dbt.split_part('trim(max_daily_dose)', "'mg'", 1) }}, ',', ''
-                )
+                        {{ dbt.split_part('trim(max_daily_dose)', "'mg'", 1) }}, ',', ''
+                    )
         end as dose_in_words
     from {{ source('raw_mfds_dur', 'rules') }}
 
