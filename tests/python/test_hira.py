@@ -136,3 +136,99 @@ def test_versions_of_a_product_follow_each_other(run: Goodoc) -> None:
         " on a.drug_code = b.drug_code and a.valid_from < b.valid_from"
         " where a.valid_to is null or a.valid_to > b.valid_from"
     ) == [(0,)]
+
+
+VERSIONS = "select * from prescription.dim_drugs order by drug_code, valid_from"
+
+
+@pytest.fixture
+def cut(tmp_path: Path) -> dict[str, str]:
+    """Every sixtieth product of each list, by month."""
+    lists = {}
+    for file in sorted(FOLDER.glob("prices_*.csv")):
+        header, *lines = file.read_text(encoding="utf-8-sig").splitlines()
+        some = [line for line in lines if int(line.split(",")[1] or 1) // 10 % 60 == 0]
+        lists[file.stem[-7:]] = "\n".join([header, *some]) + "\n"
+    assert len(lists) > 3 and all(text.count("\n") > 100 for text in lists.values())
+    return lists
+
+
+def test_lists_give_the_same_versions_in_whatever_order_they_come(
+    cut: dict[str, str], tmp_path: Path
+) -> None:
+    def versions(name: str, steps: list[dict[str, str]]) -> list[tuple]:
+        goodoc = Goodoc(tmp_path / name / "home")
+        folder = tmp_path / name / "lists"
+        folder.mkdir(parents=True)
+        goodoc.environment["HIRA_DRUG_PRICE_DIR"] = str(folder)
+        for step in steps:
+            for file, text in step.items():
+                (folder / f"prices_{file}.csv").write_text(text)
+            result = goodoc("load", "hira")
+            assert result.returncode == 0, result.stderr
+        assert goodoc("run", "hira").returncode == 0
+        return [row[:-2] for row in goodoc.query(VERSIONS.replace("*", "* exclude (is_current)"))]
+
+    months = sorted(cut)
+    at_once = versions("at_once", [cut])
+    assert len(at_once) > len({row[0] for row in at_once}) > 100
+    backwards = versions("backwards", [{month: cut[month]} for month in reversed(months)])
+    assert backwards == at_once
+    # a month that came wrong is restated, one is missing until the end, one is sent again
+    first, second, third, *rest = months
+    wrong = cut[first].replace(",1,", ",2,").splitlines(keepends=True)
+    odd = versions(
+        "odd",
+        [
+            {
+                first: "".join(wrong[:-5]),
+                third: cut[third],
+                **{month: cut[month] for month in rest},
+            },
+            {first: cut[first], third: cut[third]},
+            {second: cut[second]},
+        ],
+    )
+    assert odd == at_once
+
+
+DUR = Path(os.environ.get("MFDS_DUR_DIR") or PROJECT.parent / "shared" / "facts" / "codes")
+
+
+def test_real_lists_of_the_review_find_real_products(tmp_path: Path) -> None:
+    if not (DUR / "dur_concomitant_pairs.csv").is_file():
+        pytest.skip("no real DUR lists here: set MFDS_DUR_DIR to a folder of dur_*.csv")
+    goodoc = Goodoc(tmp_path / "home")
+    goodoc.environment |= {"HIRA_DRUG_PRICE_DIR": str(FOLDER), "MFDS_DUR_DIR": str(DUR)}
+    result = goodoc("run", "hira", "mfds_dur")
+    assert result.returncode == 0, result.stderr
+    rules = dict(
+        goodoc.query("select dur_category, count(*) from staging.stg_mfds_dur__rules group by 1")
+    )
+    for file, category in (
+        ("concomitant_pairs", "concomitant"), ("age_limits", "age"), ("pregnancy", "pregnancy"),
+        ("lactation", "lactation"), ("elderly", "elderly"), ("max_days", "max_days"),
+        ("max_daily_dose", "max_dose"), ("efficacy_groups", "efficacy_duplication"),
+    ):  # fmt: skip
+        lines = duckdb.sql(f"select count(*) from read_csv('{DUR}/dur_{file}.csv')").fetchall()
+        assert [(rules[category],)] == lines, file
+    # no pair is kept twice, whichever way round it stands
+    assert goodoc.query(
+        "select count(*) - count(distinct least(ingredient_name, counterpart_name) || '|'"
+        " || greatest(ingredient_name, counterpart_name)) from staging.stg_mfds_dur__rules"
+        " where dur_category = 'concomitant' and not is_repeat"
+    ) == [(0,)]
+    ((read, told),) = goodoc.query(
+        "select count(max_daily_dose_mg), count(*) from staging.stg_mfds_dur__rules"
+        " where dur_category = 'max_dose'"
+    )
+    assert read > told / 2
+    found = dict(
+        goodoc.query(
+            "select ingredient_name, count(*) from intermediate.int_prescription__dur_ingredients"
+            " group by 1"
+        )
+    )
+    # salts, compounds and a plain name
+    assert {"zolpidem", "chlorpromazine", "amlodipine"} & found.keys() >= {"zolpidem"}
+    assert len(found) > 500, len(found)
