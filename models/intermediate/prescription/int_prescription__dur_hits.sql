@@ -61,8 +61,7 @@ line_ingredients as (
 
 ),
 
--- one ingredient by itself, and the years that the member may have on that day: of a birth date the
--- warehouse has the year
+-- the most years that the member may have on that day: of a birth date only the year is known
 alone as (
 
     select
@@ -86,7 +85,8 @@ limits as (
         case
             when rules.dur_category = 'elderly' then alone.most_years > 65
             when rules.dur_category = 'age'
-                then alone.most_years < rules.age_below and alone.most_years - 1 >= rules.age_from
+                then alone.most_years < rules.age_below
+                    and greatest(alone.most_years - 1, 0) >= rules.age_from
             else true
         end as is_certain,
         greatest(alone.load_id, rules.load_id) as load_id
@@ -150,12 +150,10 @@ pairs as (
     inner join line_ingredients as mine
         on meetings.prescription_id = mine.prescription_id and meetings.line_no = mine.line_no
     inner join line_ingredients as theirs
-        on
-        meetings.counterpart_prescription_id = theirs.prescription_id
+        on meetings.counterpart_prescription_id = theirs.prescription_id
         and meetings.counterpart_line_no = theirs.line_no
     inner join rule_pairs
-        on
-        rule_pairs.ingredient_name = least(mine.ingredient_name, theirs.ingredient_name)
+        on rule_pairs.ingredient_name = least(mine.ingredient_name, theirs.ingredient_name)
         and rule_pairs.counterpart_name = greatest(mine.ingredient_name, theirs.ingredient_name)
 
     union all
