@@ -443,7 +443,7 @@ def _member_columns(world: World) -> str:
     families, givens = literal(reference.FAMILY_NAMES), literal(reference.GIVEN_NAMES)
     paid = "(select list(campaign order by id) from campaign where medium <> 'organic')"
     return f"""
-        id, '010' || lpad((20000000 + (id * 7919 + {world.seed * 104729}) % 79999999)::varchar,
+        id, '010' || lpad(((id * 7919 + {world.seed * 104729}) % 19999999)::varchar,
             8, '0') as phone,
         pick({families}, rnd('f', id)) || pick({givens}, rnd('g', id)) as name,
         created_at::date - (365 * (3 + pow(rnd('age', id), 0.8) * 82))::int as birth_date,

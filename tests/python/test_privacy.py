@@ -19,6 +19,8 @@ SCHEMAS += " 'booking_flow')"
 RESIDENT = r"(^|[^0-9])[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])-?[1-8][0-9]{6}([^0-9]|$)"
 PHONE = r"(^|[^0-9])01[016789][-. ]?[0-9]{3,4}[-. ]?[0-9]{4}([^0-9]|$)"
 EMAIL = r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+\.[A-Za-z]{2,}"
+# pseudonyms, keys of rows and numbers of events are digits and letters at random
+HASH = "[0-9a-f]{32}|[0-9a-f]{64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # public codes and numbers of orders that have thirteen digits
 CODES = {"kd_code", "order_id", "pg_transaction_id"}
 LEAST = {"inside": 5, "outside": 11}
@@ -36,8 +38,9 @@ def texts_like(connection: duckdb.DuckDBPyConnection, schemas: str) -> list[str]
     found = []
     for table, names in columns.items():
         tests = ", ".join(
-            f"coalesce(bool_or(regexp_matches({name}, '{RESIDENT}')"
-            f" or regexp_matches({name}, '{PHONE}') or regexp_matches({name}, '{EMAIL}')), false)"
+            f"coalesce(bool_or(not regexp_full_match({name}, '{HASH}')"
+            f" and (regexp_matches({name}, '{RESIDENT}') or regexp_matches({name}, '{PHONE}')"
+            f" or regexp_matches({name}, '{EMAIL}'))), false)"
             for name in names
         )
         (hits,) = connection.execute(f"select {tests} from {table}").fetchall()

@@ -687,7 +687,7 @@ def test_a_tap_s_last_words_hold_no_secret_and_no_person(lab: Lab, tap: FakeTap)
     tap.says(schema())
     tap.ends(
         "sys.exit('401 for http://me:pw@host/a?key=canary-2 with ' + config['password'] +"
-        " ' of kim@x.kr 010-1234-5678')"
+        " ' of kim@x.example 010-1234-5678')"
     )
     told = error(lab)
     assert told == "tap-fake ended with 1: 401 for http://***@host/a?*** with *** of *** ***"

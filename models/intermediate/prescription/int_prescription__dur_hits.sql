@@ -61,7 +61,7 @@ line_ingredients as (
 
 ),
 
--- the most years that the member may have on that day: of a birth date only the year is known
+-- of a birth date the warehouse has the year: on that day the member has these years, or one less
 alone as (
 
     select
@@ -93,8 +93,7 @@ limits as (
     from alone
     inner join rules
         on alone.ingredient_name = rules.ingredient_name
-    where
-        (rules.dur_category = 'elderly' and alone.most_years >= 65)
+    where (rules.dur_category = 'elderly' and alone.most_years >= 65)
         or (
             rules.dur_category = 'age'
             and alone.most_years - 1 < rules.age_below
@@ -150,7 +149,8 @@ pairs as (
     inner join line_ingredients as mine
         on meetings.prescription_id = mine.prescription_id and meetings.line_no = mine.line_no
     inner join line_ingredients as theirs
-        on meetings.counterpart_prescription_id = theirs.prescription_id
+        on
+        meetings.counterpart_prescription_id = theirs.prescription_id
         and meetings.counterpart_line_no = theirs.line_no
     inner join rule_pairs
         on rule_pairs.ingredient_name = least(mine.ingredient_name, theirs.ingredient_name)
@@ -175,7 +175,7 @@ final as (
         line_no,
         dur_category,
         drug_code,
-        '' as counterpart_drug_code,
+        cast(null as {{ dbt.type_string() }}) as counterpart_drug_code,
         false as is_across_prescriptions,
         is_certain,
         load_id

@@ -23,16 +23,32 @@ prices as (
 
 ),
 
+issued_days as (
+
+    select issued_date
+    from items
+    group by issued_date
+
+),
+
+lists as (
+
+    select price_month
+    from prices
+    group by price_month
+
+),
+
 -- the list in force on a day
 list_days as (
 
     select
-        items.issued_date,
+        issued_days.issued_date,
         max(lists.price_month) as price_month
-    from (select distinct issued_date from items) as items
-    inner join (select distinct price_month from prices) as lists
-        on items.issued_date >= lists.price_month
-    group by items.issued_date
+    from issued_days
+    inner join lists
+        on issued_days.issued_date >= lists.price_month
+    group by issued_days.issued_date
 
 ),
 

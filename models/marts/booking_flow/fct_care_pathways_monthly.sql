@@ -13,6 +13,7 @@
 {% for each in dimensions %}{% do told_dimensions.append('told_' ~ each) %}{% endfor %}
 {% set told_way = (['month_start_date'] + told_dimensions) | join(',\n                ') %}
 {% set fewest = var('smallest_cell').inside %}
+{% set is_way = 'way_people >= ' ~ fewest %}
 {% set is_told = '(last_place < 2 or month_rest_people >= ' ~ fewest ~ ')' %}
 
 with visits as (
@@ -52,7 +53,7 @@ marked_departments as (
         *,
         row_number() over (
             partition by
-                month_start_date, department_code, case when way_people >= {{ fewest }} then 0 else 1 end,
+                month_start_date, department_code, case when {{ is_way }} then 0 else 1 end,
                 person_key
             order by reception_id nulls last
         ) as person_rest_no
@@ -66,7 +67,7 @@ departments as (
         *,
         sum(case when person_rest_no = 1 and person_key is not null then 1 else 0 end) over (
             partition by
-                month_start_date, department_code, case when way_people >= {{ fewest }} then 0 else 1 end
+                month_start_date, department_code, case when {{ is_way }} then 0 else 1 end
         ) as rest_people
     from marked_departments
 
@@ -77,7 +78,7 @@ placed as (
 
     select
         *,
-        case when way_people >= {{ fewest }} then 0 when rest_people >= {{ fewest }} then 1 else 2 end as place
+        case when {{ is_way }} then 0 when rest_people >= {{ fewest }} then 1 else 2 end as place
     from departments
 
 ),

@@ -39,7 +39,7 @@ seen as (
         line_no,
         dur_category,
         drug_code,
-        counterpart_drug_code,
+        coalesce(counterpart_drug_code, '') as counterpart_drug_code,
         is_across_prescriptions,
         is_certain,
         1 as is_hit,

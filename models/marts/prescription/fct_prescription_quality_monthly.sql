@@ -66,56 +66,64 @@ judged as (
     },
 ] %}
 {% for each in judge %}
-{{ each.what }}_families as (
+    {{ each.what }}_families as (
 
-    select
-        *,
-        max({{ each.bad }}) over of_family as {{ each.what }}_family_has_bad,
-        max({{ each.safe }}) over of_family as {{ each.what }}_family_has_safe,
-        max({{ each.safe_hidden }}) over of_family as {{ each.what }}_family_hides_safe,
-        case
-            when {{ each.safe }} = 1
-                then row_number() over (
-                    partition by
-                        audience, measure, month_start_date, area_level, family, {{ each.safe }}
-                    order by people nulls last, sido_code nulls last, hospital_id nulls last
+        select
+            *,
+            max({{ each.bad }}) over of_family as {{ each.what }}_family_has_bad,
+            max({{ each.safe }}) over of_family as {{ each.what }}_family_has_safe,
+            max({{ each.safe_hidden }}) over of_family as {{ each.what }}_family_hides_safe,
+            case
+                when {{ each.safe }} = 1
+                    then row_number() over (
+                            partition by
+                                audience,
+                                measure,
+                                month_start_date,
+                                area_level,
+                                family,
+                                {{ each.safe }}
+                            order by people nulls last, sido_code nulls last, hospital_id nulls last
+                        )
+            end as {{ each.what }}_safe_no
+        from {{ each.rows }}
+        window of_family as (partition by audience, measure, month_start_date, area_level, family)
+
+    ),
+
+    {{ each.what }}_hidden as (
+
+        select
+            *,
+            case
+                when {{ each.bad }} = 1 then 1
+                when
+                    {{ each.what }}_family_has_bad = 0 or {{ each.what }}_family_hides_safe = 1
+                    then 0
+                when {{ each.what }}_safe_no = 1 or {{ each.what }}_family_has_safe = 0 then 1
+                else 0
+            end as is_{{ each.what }}_hidden
+        from {{ each.what }}_families
+
+    ),
+
+    {{ each.what }}s as (
+
+        select
+            *,
+            greatest(
+                is_{{ each.what }}_hidden,
+                max(case when area_level = 'nation' then is_{{ each.what }}_hidden else 0 end)
+                    over (
+                        partition by audience, measure, month_start_date
+                    ),
+                max(case when area_level = 'sido' then is_{{ each.what }}_hidden else 0 end) over (
+                    partition by audience, measure, month_start_date, sido_code
                 )
-        end as {{ each.what }}_safe_no
-    from {{ each.rows }}
-    window of_family as (partition by audience, measure, month_start_date, area_level, family)
+            ) as hides_{{ each.what }}
+        from {{ each.what }}_hidden
 
-),
-
-{{ each.what }}_hidden as (
-
-    select
-        *,
-        case
-            when {{ each.bad }} = 1 then 1
-            when {{ each.what }}_family_has_bad = 0 or {{ each.what }}_family_hides_safe = 1 then 0
-            when {{ each.what }}_safe_no = 1 or {{ each.what }}_family_has_safe = 0 then 1
-            else 0
-        end as is_{{ each.what }}_hidden
-    from {{ each.what }}_families
-
-),
-
-{{ each.what }}s as (
-
-    select
-        *,
-        greatest(
-            is_{{ each.what }}_hidden,
-            max(case when area_level = 'nation' then is_{{ each.what }}_hidden else 0 end) over (
-                partition by audience, measure, month_start_date
-            ),
-            max(case when area_level = 'sido' then is_{{ each.what }}_hidden else 0 end) over (
-                partition by audience, measure, month_start_date, sido_code
-            )
-        ) as hides_{{ each.what }}
-    from {{ each.what }}_hidden
-
-),
+    ),
 
 {% endfor %}
 final as (

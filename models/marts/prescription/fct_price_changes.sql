@@ -127,12 +127,12 @@ final as (
             case
                 when {{ is_told }}
                     then round(
-                        coalesce(spends.quantity, 0)
-                        * (months.new_price_krw - months.old_price_krw)
-                    )
+                            coalesce(spends.quantity, 0)
+                            * (months.new_price_krw - months.old_price_krw)
+                        )
             end as {{ dbt.type_bigint() }}
         ) as spend_effect_krw,
-        not ({{ is_told }}) as is_suppressed,
+        coalesce(spends.people < {{ fewest }}, false) as is_suppressed,
         cast(coalesce(spends.load_id, 0) as {{ dbt.type_bigint() }}) as load_id
     from months
     left join spends
