@@ -90,7 +90,7 @@ _ALERTS = {
         where exists (select 1 from forbidden as f where f.ingredient = l.ingredient
                 and f.age = year(l.issued_date) - year(m.birth_date))
             and exists (select 1 from forbidden as f where f.ingredient = l.ingredient
-                and f.age = year(l.issued_date) - year(m.birth_date) - 1)
+                and f.age = greatest(year(l.issued_date) - year(m.birth_date) - 1, 0))
     """,
     "elderly": """
         select distinct l.prescription_id, l.drug_code from fact_line as l

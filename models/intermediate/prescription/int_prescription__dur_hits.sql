@@ -85,7 +85,8 @@ limits as (
         case
             when rules.dur_category = 'elderly' then alone.most_years > 65
             when rules.dur_category = 'age'
-                then alone.most_years < rules.age_below and alone.most_years - 1 >= rules.age_from
+                then alone.most_years < rules.age_below
+                    and greatest(alone.most_years - 1, 0) >= rules.age_from
             else true
         end as is_certain,
         greatest(alone.load_id, rules.load_id) as load_id
@@ -152,8 +153,7 @@ pairs as (
         meetings.counterpart_prescription_id = theirs.prescription_id
         and meetings.counterpart_line_no = theirs.line_no
     inner join rule_pairs
-        on
-        rule_pairs.ingredient_name = least(mine.ingredient_name, theirs.ingredient_name)
+        on rule_pairs.ingredient_name = least(mine.ingredient_name, theirs.ingredient_name)
         and rule_pairs.counterpart_name = greatest(mine.ingredient_name, theirs.ingredient_name)
 
     union all

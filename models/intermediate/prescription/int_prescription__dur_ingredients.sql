@@ -105,7 +105,8 @@ candidates as (
             component_no,
             {{ name }} as listed_name,
             case
-                when translate(amount, '0123456789.', '') = '' and amount <> ''
+                when translate(amount, '0123456789.', '') = ''
+                    and amount not like '%.%.%' and amount not in ('', '.')
                     then cast(amount as {{ dbt.type_numeric() }}) * mg_each
             end as strength_mg
         from measured

@@ -46,8 +46,10 @@ named as (
         end as dur_category,
         case when second_name < first_name then second_name else first_name end as lesser_name,
         case when second_name < first_name then first_name else second_name end as greater_name,
-        case when translate(dose_text, '0123456789.', '') = '' then nullif(dose_text, '') end
-            as dose
+        case
+            when translate(dose_text, '0123456789.', '') = ''
+                and dose_text not like '%.%.%' and dose_text not in ('', '.') then dose_text
+        end as dose
     from parsed
 
 ),
