@@ -3,8 +3,14 @@ with source as (
     select
         *,
         _deleted_at is not null as is_deleted,
-        -- numbers in JSON have lost their leading zero
-        lpad(nullif(trim(drug_code), ''), 9, '0') as drug_code_padded
+        -- numbers in JSON have lost their leading zero; lpad alone would cut long ones
+        {% set codes = ['drug_code', 'drug_code_before', 'drug_code_after'] %}
+    {% for code in codes %}
+        case
+            when length(trim({{ code }})) < 9 then lpad(nullif(trim({{ code }}), ''), 9, '0')
+            else trim({{ code }})
+        end as {{ code }}_padded{{ ',' if not loop.last }}
+    {% endfor %}
     from {{ source('raw_hira', 'drug_items') }}
 
 ),
@@ -15,8 +21,8 @@ renamed as (
         drug_code_padded as drug_code,
         trim(drug_name) as drug_name,
         {{ parse_date('trim(applied_from)') }} as applied_from_date,
-        lpad(nullif(trim(drug_code_before), ''), 9, '0') as drug_code_before,
-        lpad(nullif(trim(drug_code_after), ''), 9, '0') as drug_code_after,
+        drug_code_before_padded as drug_code_before,
+        drug_code_after_padded as drug_code_after,
 
         is_deleted,
         not is_deleted and row_number() over (

@@ -15,7 +15,7 @@ renamed as (
 
     select
         trim(ykiho) as ykiho,
-        cast(release_month || '-01' as date) as release_month,
+        cast(replace(release_month, '.', '-') || '-01' as date) as release_month,
 
         trim(name) as hospital_name,
         lpad(nullif(trim(cl_cd), ''), 2, '0') as institution_type_code,
@@ -57,7 +57,7 @@ renamed as (
         not is_deleted and row_number() over (
             partition by trim(ykiho), is_deleted
             order by
-                release_month desc nulls last,
+                replace(release_month, '.', '-') desc nulls last,
                 _load_id desc nulls last,
                 _file asc nulls last,
                 _line asc nulls last
