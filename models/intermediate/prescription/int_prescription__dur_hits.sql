@@ -1,14 +1,14 @@
 {{ replaces_days(
     'issued_date', changes='int_prescription__dur_changes', looked_up_by=['prescription_id'],
 ) }}
--- Pregnancy and breast-feeding aren't judged: no row says of whom they hold.
 with items as (
 
     select
         *,
-        -- without a member a prescription meets only itself
+        -- without a member it meets only itself
         coalesce(person_key, cast(prescription_id as {{ dbt.type_string() }})) as taker_key,
-        coalesce(days_supply, 1) as taken_days
+        coalesce(days_supply, 1) as taken_days,
+        extract(year from issued_date) as issued_year
     from {{ ref('fct_prescription_items') }}
     where {{ since_days_to_replace('issued_date', days_before=365) }}
 
@@ -61,12 +61,12 @@ line_ingredients as (
 
 ),
 
--- of a birth date the warehouse has the year: on that day the member has these years, or one less
+-- on that day a member of whom the year of birth is known has these years, or one less
 alone as (
 
     select
         line_ingredients.*,
-        extract(year from line_ingredients.issued_date) - members.birth_year as most_years
+        line_ingredients.issued_year - members.birth_year as most_years
     from line_ingredients
     left join members
         on line_ingredients.member_key = members.member_key
