@@ -27,20 +27,23 @@ from goodoc.settings import NoWarehouseError, Settings
 
 # class: what it is called, and what becomes of a value at landing
 LANDING = {
-    "none": ("일반 (none)", "그대로"),
-    "quasi": ("준식별 (quasi)", "그대로"),
-    "sensitive": ("민감 (sensitive)", "그대로"),
     "pseudonym": ("가명 (pseudonym)", "HMAC-SHA-256 가명"),
+    "sensitive": ("민감 (sensitive)", "그대로"),
     "birth_year": ("출생연도 (birth_year)", "연도만"),
+    "quasi": ("준식별 (quasi)", "그대로"),
     "free_text": ("자유 글 (free_text)", "연락처·주민등록번호를 지우고, 모델로는 안 감"),
     "drop": ("버림 (drop)", "저장하지 않음"),
+    "none": ("일반 (none)", "그대로"),
 }
 _ACCESSES = 200
 _STYLE = """
 body { font: 14px/1.5 "Noto Sans KR", "Malgun Gothic", sans-serif; margin: 2rem; color: #222; }
 h1 { font-size: 1.6rem; } h2 { margin-top: 2.5rem; border-bottom: 2px solid #245; }
 table { border-collapse: collapse; width: 100%; }
-th, td { border: 1px solid #ccd; padding: .2rem .5rem; text-align: left; vertical-align: top; }
+td:last-child { font-size: .85em; white-space: normal; }
+nav { margin: 1rem 0; } nav a { margin-right: 1rem; }
+th, td { border: 1px solid #ccd; padding: .2rem .5rem; text-align: left; vertical-align: top;
+    white-space: nowrap; }
 th { background: #eef2f6; position: sticky; top: 0; }
 td.drop, td.pseudonym { background: #e8f4e8; } td.sensitive, td.free_text { background: #fbeaea; }
 td.quasi, td.birth_year { background: #fdf6e3; }
@@ -63,7 +66,8 @@ class Grid:
         body = "".join(
             "<tr>" + "".join(self._cell(value) for value in row) + "</tr>\n" for row in self.rows
         )
-        return f"<h2>{escape(self.title)}</h2>\n<table><tr>{head}</tr>\n{body}</table>\n"
+        title = escape(self.title)
+        return f'<h2 id="{title}">{title}</h2>\n<table><tr>{head}</tr>\n{body}</table>\n'
 
     @staticmethod
     def _cell(value: str) -> str:
@@ -77,13 +81,16 @@ def write_catalogue(settings: Settings, sources: dict[str, Source]) -> Path:
     grids = [
         arriving(sources, manifest),
         leaving(manifest),
-        kept(sources),
+        kept(sources, manifest),
         *recorded(settings),
     ]
+    titles = [escape(grid.title) for grid in grids]
+    links = "".join(f'<a href="#{title}">{title}</a>' for title in titles)
     page = (
         '<!doctype html><html lang="ko"><meta charset="utf-8">'
         f"<title>개인정보 목록</title><style>{_STYLE}</style>\n"
         f"<h1>개인정보 목록 (privacy catalogue)</h1>\n{_summary(sources, manifest)}"
+        f"<nav>{links}</nav>\n"
         f"{''.join(grid.html() for grid in grids)}</html>\n"
     )
     file = settings.home / "privacy.html"
@@ -125,22 +132,33 @@ def _summary(sources: dict[str, Source], manifest: Manifest) -> str:
 
 
 def arriving(sources: dict[str, Source], manifest: Manifest) -> Grid:
-    """Every column of every source, and the marts that its table reaches."""
+    """Every column of every source, those that tell of people first, and the marts that their table
+    reaches."""
     reached = _reached(manifest)
+    stays = ("drop", "free_text")
+    columns = sorted(
+        (
+            (column, source, table)
+            for source in sources.values()
+            for table in source.tables.values()
+            for column in table.columns
+        ),
+        # stable, so that each class stands as it is declared
+        key=lambda each: list(LANDING).index(each[0].privacy),
+    )
     rows = [
         (
             source.source,
             table.name,
             column.name,
             *LANDING[column.privacy],
-            ", ".join(reached.get((source.schema_name, table.name), []))
-            if column.privacy not in ("drop", "free_text")
-            else "없음",
+            "없음" if column.privacy in stays
+            # of columns that tell of nobody the table's row below is enough
+            else "" if column.privacy == "none"
+            else ", ".join(reached.get((source.schema_name, table.name), [])),
         )
-        for source in sources.values()
-        for table in source.tables.values()
-        for column in table.columns
-    ]
+        for column, source, table in columns
+    ]  # fmt: skip
     header = ("원천", "표", "열", "등급", "적재할 때", "표가 가는 마트")
     return Grid("들어오는 열", header, rows)
 
@@ -200,8 +218,9 @@ def leaving(manifest: Manifest) -> Grid:
     return Grid("나가는 열", header, rows)
 
 
-def kept(sources: dict[str, Source]) -> Grid:
-    """How long the rows of each table are kept, and because of what."""
+def kept(sources: dict[str, Source], manifest: Manifest) -> Grid:
+    """How long the rows of each table are kept, because of what, and the marts that it reaches."""
+    reached = _reached(manifest)
     rows = [
         (
             source.source,
@@ -210,11 +229,15 @@ def kept(sources: dict[str, Source]) -> Grid:
             table.keep.by if table.keep else "",
             table.keep.because if table.keep else "",
             _erasure(table),
+            ", ".join(reached.get((source.schema_name, table.name), [])),
         )
-        for source in sources.values()
-        for table in source.tables.values()
+        for source, table in sorted(
+            ((source, table) for source in sources.values() for table in source.tables.values()),
+            # people's rows first
+            key=lambda pair: not pair[1].erase_by,
+        )
     ]
-    header = ("원천", "표", "보관 기간", "기준 열", "근거", "삭제 요청 때")
+    header = ("원천", "표", "보관 기간", "기준 열", "근거", "삭제 요청 때", "표가 가는 마트")
     return Grid("보관과 파기", header, rows)
 
 
