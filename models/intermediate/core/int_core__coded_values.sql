@@ -30,6 +30,18 @@
         'flow_events.events', 'event_type', "concat(entity, ': ', event_type)", 'flow_event_types',
         'occurred_at',
     ),
+    (
+        'hira.drug_prices', 'efficacy_class_code', 'efficacy_class_code', 'drug_efficacy_classes',
+        'cast(price_month as timestamp)',
+    ),
+    (
+        'hira.drug_prices', 'ingredient_code', "nullif(substring(ingredient_code, 7, 1), '')",
+        'drug_routes', 'cast(price_month as timestamp)',
+    ),
+    (
+        'hira.drug_prices', 'ingredient_code', "nullif(substring(ingredient_code, 8, 2), '')",
+        'drug_forms', 'cast(price_month as timestamp)',
+    ),
 ] %}
 
 with final as (
