@@ -577,7 +577,7 @@ def test_bigquery_tables_have_their_layout_labels_and_policy_tags(
                 of_many = privacy == "sensitive" and not is_restricted
                 tags = None if of_many else field.policy_tags
                 assert (copy.policy_tags, copy.field_type) == (tags, field.field_type), field
-                assert copy.description.startswith(field.description)
+                assert copy.description.startswith(" ".join(field.description.split()))
 
         raw = client.get_table("raw_clinic_devices.heartbeats")
         assert raw.time_partitioning.field == "sent_at" and raw.clustering_fields

@@ -120,7 +120,7 @@ final as (
     select
         candidates.ingredient_code,
         candidates.listed_name as ingredient_name,
-        max(cast(candidates.strength_mg as {{ dbt.type_numeric() }})) as strength_mg
+        cast(max(candidates.strength_mg) as {{ dbt.type_numeric() }}) as strength_mg
     from candidates
     inner join listed_names
         on candidates.listed_name = listed_names.listed_name

@@ -65,8 +65,8 @@ final as (
         case when levels.area_level <> 'nation' then placed.sido_code end as sido_code,
         case when levels.area_level = 'hospital' then placed.hospital_id end as hospital_id,
         placed.measure,
-        sum(placed.numerator) as numerator,
-        sum(placed.denominator) as denominator,
+        cast(sum(placed.numerator) as {{ dbt.type_numeric() }}) as numerator,
+        cast(sum(placed.denominator) as {{ dbt.type_numeric() }}) as denominator,
         count(distinct placed.person_key) as people,
         -- people with and without what a share counts; other measures have nobody without
         count(distinct case when placed.numerator > 0 then placed.person_key end) as people_with,
