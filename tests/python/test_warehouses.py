@@ -138,7 +138,7 @@ def test_of_two_loads_at_once_one_is_refused(lab: Lab, monkeypatch: pytest.Monke
     lab.declare(BEATS, "devices")
     beats(lab, "1,a,2026-06-01 00:00:00")
     # as another machine would, which our lock doesn't reach
-    monkeypatch.setattr(Move, "question", "select 1, true, false")
+    monkeypatch.setattr(Move, "question", "select 1, true, false, cast(null as timestamp)")
     (lab.files / "b.csv").write_text("device,note,sent_at\n2,b,2026-06-01 00:00:00\n")
     (table,) = lab.load().tables
     said = "another load ran" if lab.engine == "bigquery" else "duplicate key"
